@@ -1,0 +1,50 @@
+# Two commands matter: `make demo` and `make test`. Each sets up what it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUNTIME := $(shell find runtime/src runtime/bind runtime/elman_runtime -name '*.cpp' -o -name '*.hpp' -o -name '*.py' 2>/dev/null) runtime/pyproject.toml runtime/CMakeLists.txt
+
+.PHONY: demo test test-types check format wheel clean setup help
+
+help:
+	@echo "make demo    train a forecaster on real data and write a report"
+	@echo "make test    run every test"
+	@echo "make check   lint, types, import rules, sizes"
+	@echo "make wheel   build both wheels and try them in empty environments"
+	@echo "make clean   remove what the others made (never runs/)"
+
+setup: $(VENV)/.installed
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("elman needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt $(RUNTIME)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt ./runtime -e '.[dev]'
+	touch $@
+
+demo: setup
+	$(BIN)/elman demo forecast
+
+test: setup
+	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -q --doctest-modules --ignore=src/elman/cli src/elman runtime/elman_runtime
+	$(BIN)/python -m pytest -q --jaxtyping-packages=elman,beartype.beartype tests/nn tests/engine
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/sizes.py
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+wheel: setup
+	bash tools/wheel.sh $(BIN)/python
+
+clean:
+	rm -rf $(VENV) build dist runtime/build src/*.egg-info runtime/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
