@@ -1,0 +1,170 @@
+"""Which engine runs a call: one decision, from types, sizes and options, that explains itself."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import NamedTuple
+
+import torch
+
+from elman.cells import LSTM
+from elman.engine import aten, reference
+from elman.engine.call import Call, Result
+
+
+class EngineUnavailable(RuntimeError):
+    """A forced engine cannot run a call; says why and what to do."""
+
+
+class SlowPathWarning(UserWarning):
+    """A call runs in a slower engine than its cell has; says why and how to mend it."""
+
+
+class Verdict(NamedTuple):
+    """What one engine says to a call."""
+
+    engine: str
+    runs: bool
+    reason: str
+    repair: str = ""
+
+
+class Explanation(tuple[Verdict, ...]):
+    """A verdict of each engine, the fastest first; the first that runs is chosen."""
+
+    @property
+    def chosen(self) -> str:
+        """The name of the engine that an automatic choice takes."""
+        return next(v.engine for v in self if v.runs)
+
+    def __str__(self) -> str:
+        rows = (f"{'->' if v.engine == self.chosen else '  '} {v.engine}: {v.reason}" for v in self)
+        return "\n".join(rows)
+
+
+def _aten_verdict(call: Call) -> Verdict:
+    def no(reason: str, repair: str = "") -> Verdict:
+        return Verdict("torch", False, reason, repair)
+
+    if call.cell not in aten.CELLS:
+        return no(f"ATen has no {call.cell.__name__}, only RNN, RNNReLU, GRU and LSTM")
+    if call.reset is not None:
+        return no("ATen cannot reset a state inside a sequence", "pass each document as a row")
+    if call.state_mask is not None:
+        return no("ATen has no state dropout", "use weight_drop instead of state_dropout")
+    if call.keep is not None:
+        return no("ATen has no zoneout", "set zoneout=0, or use dropout")
+    if call.weights.weight_hr is not None and call.cell is not LSTM:
+        return no("ATen projects the state of an LSTM only", "set proj_size=0")
+    if call.states and len(call.cell.state) > 1:
+        return no("ATen returns c for the last step alone", "ask for states=True only to look")
+    if not call.x.is_floating_point():
+        return no(f"ATen has no recurrent layer for {call.x.dtype}", "pass real floating numbers")
+    where = {"cpu": "oneDNN or ATen on the CPU", "cuda": "cuDNN"}.get(call.x.device.type, "ATen")
+    return Verdict("torch", True, f"{call.cell.__name__} runs in {where}")
+
+
+def _reference_verdict(_: Call) -> Verdict:
+    return Verdict("reference", True, "runs every cell and option, as a loop of torch operators")
+
+
+_VERDICTS: dict[str, Callable[[Call], Verdict]] = {
+    "torch": _aten_verdict,
+    "reference": _reference_verdict,
+}
+_RUN: dict[str, Callable[[Call], Result]] = {"torch": aten.run, "reference": reference.run}
+ENGINES = tuple(_VERDICTS)
+"""Names of the engines, the fastest first."""
+
+_forced: ContextVar[str | None] = ContextVar("elman_engine", default=None)
+_warned: set[tuple[str, str]] = set()
+
+
+@contextmanager
+def use(engine: str | None) -> Iterator[None]:
+    """Force an engine for every layer within a `with` block; None leaves the choice to each call.
+
+    Raises:
+        ValueError: there is no engine of that name.
+        EngineUnavailable: raised by a layer that this engine cannot run.
+    """
+    token = _forced.set(checked(engine))
+    try:
+        yield
+    finally:
+        _forced.reset(token)
+
+
+def checked(engine: str | None) -> str | None:
+    """`engine` itself if it is None or a known name; else ValueError."""
+    if engine is not None and engine not in ENGINES:
+        raise ValueError(f"engine: must be one of {', '.join(ENGINES)} or None, got {engine!r}")
+    return engine
+
+
+def explain_call(call: Call) -> Explanation:
+    """Each engine's verdict on a call."""
+    return Explanation(verdict(call) for verdict in _VERDICTS.values())
+
+
+def select_engine(call: Call, engine: str | None = None) -> str:
+    """The engine that runs a call: `engine` or the one forced by `use`, else the fastest that can.
+
+    Warns once for each cell and reason when a slower engine than the cell's own must serve.
+
+    Raises:
+        EngineUnavailable: the forced engine cannot run this call.
+    """
+    forced = engine or _forced.get()
+    explanation = explain_call(call)
+    if forced is not None:
+        verdict = next(v for v in explanation if v.engine == forced)
+        if not verdict.runs:
+            raise EngineUnavailable(
+                f"engine {forced!r} was asked for and cannot run this: {verdict.reason}. "
+                f"Either {verdict.repair or 'choose another cell'}, or leave engine=None."
+            )
+        return forced
+    _warn_if_slow(call, explanation)
+    return explanation.chosen
+
+
+def _warn_if_slow(call: Call, explanation: Explanation) -> None:
+    # Without a repair there is no faster engine for this cell, and nothing to warn of.
+    for verdict in explanation:
+        if verdict.runs:
+            return
+        key = (call.cell.__qualname__, verdict.reason)
+        if verdict.repair and key not in _warned and not torch.compiler.is_compiling():
+            _warned.add(key)
+            warnings.warn(
+                f"{call.cell.__name__} runs in a slower engine: {verdict.reason}. For speed, "
+                f"{verdict.repair}. Said once; elman.engine.explain(layer, x) tells more.",
+                SlowPathWarning,
+                stacklevel=2,
+            )
+
+
+def run(call: Call, engine: str | None = None) -> Result:
+    """Outputs and states of a call by the engine that `select_engine` chooses; T may be 0."""
+    if call.x.shape[1] == 0:
+        return _no_steps(call)
+    return _RUN[select_engine(call, engine)](call)
+
+
+def _no_steps(call: Call) -> Result:
+    """T = 0 is legal: no output, and the state as it came. One step tells the output's width."""
+    import dataclasses
+
+    one = dataclasses.replace(
+        call,
+        x=call.x.new_zeros(call.x.shape[0], 1, call.x.shape[2]),
+        lengths=None,
+        reset=None,
+        keep=None,
+        inputs={k: v.new_zeros(v.shape[0], 1, *v.shape[2:]) for k, v in call.inputs.items()},
+    )
+    width = reference.run(one)
+    states = width.states and type(width.states)(*(s[:, :0] for s in width.states))
+    return Result(width.output[:, :0], call.state, states)

@@ -1,0 +1,220 @@
+"""Initialisers, for parameters and for whole layers.
+
+Functions ending in `_` change what they are given, as torch's do. Those that take a module read
+its layers by attribute (`weight_ih_l0`, `weight_hh_l0`, ...), so they serve elman's layers and
+torch's own `nn.RNN`, `nn.LSTM` and `nn.GRU` alike.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+Initialiser = Callable[[Tensor], Any]
+"""Fills a tensor in place."""
+
+
+class Layer(NamedTuple):
+    """The parameters of one layer in one direction, with what its gates mean."""
+
+    suffix: str
+    owner: nn.Module
+    gates: int
+    forget: int | None
+    admit: int | None
+
+    def get(self, name: str) -> Tensor | None:
+        """The parameter `name` of this layer, or None."""
+        if f"{name}_{self.suffix}" in getattr(self.owner, "parametrizations", ()):
+            raise ValueError(
+                f"{name}_{self.suffix} is parametrised, so writing to it would be lost: "
+                "initialise first, then parametrise"
+            )
+        found = getattr(self.owner, f"{name}_{self.suffix}", None)
+        return found if isinstance(found, Tensor) else None
+
+    def rows(self, name: str, gate: int) -> Tensor | None:
+        """The block of rows of `name` that belongs to a gate, or None."""
+        whole = self.get(name)
+        return None if whole is None else whole.chunk(self.gates)[gate]
+
+
+# --- one parameter -------------------------------------------------------------------------------
+
+
+def constant(value: float) -> Initialiser:
+    """Every entry is `value`."""
+    return lambda t: nn.init.constant_(t, value)
+
+
+def uniform(low: float, high: float) -> Initialiser:
+    """Uniform between `low` and `high`."""
+    return lambda t: nn.init.uniform_(t, low, high)
+
+
+def log_uniform(low: float, high: float) -> Initialiser:
+    """exp of a uniform: each order of magnitude between `low` > 0 and `high` is as likely."""
+    if not 0 < low < high:
+        raise ValueError(f"log_uniform: needs 0 < low < high, got low={low}, high={high}")
+
+    def fill(t: Tensor) -> Tensor:
+        with torch.no_grad():
+            return t.uniform_(math.log(low), math.log(high)).exp_()
+
+    return fill
+
+
+def ring(r_min: float = 0.0, r_max: float = 1.0) -> Initialiser:
+    """nu such that |lambda| = exp(-exp(nu)) is uniform by area between r_min and r_max.
+
+    Orvieto et al., "Resurrecting recurrent neural networks for long sequences" (2023), lemma 3.2.
+    """
+    if not 0 <= r_min < r_max <= 1:
+        raise ValueError(f"ring: needs 0 <= r_min < r_max <= 1, got r_min={r_min}, r_max={r_max}")
+
+    def fill(t: Tensor) -> Tensor:
+        tiny = torch.finfo(t.dtype).tiny
+        with torch.no_grad():
+            area = t.uniform_(r_min**2, r_max**2).clamp_(tiny, 1 - torch.finfo(t.dtype).eps)
+            return area.log_().mul_(-0.5).log_()
+
+    return fill
+
+
+def orthogonal_(weight: Tensor, gates: int = 1, gain: float = 1.0) -> Tensor:
+    """Each gate's block of `weight` (gates * H, K) becomes a random (semi-)orthogonal matrix.
+
+    Saxe et al., "Exact solutions to the nonlinear dynamics of learning" (2014).
+    """
+    for block in weight.detach().chunk(gates):
+        nn.init.orthogonal_(block, gain)
+    return weight
+
+
+def identity_(weight: Tensor, gates: int = 1, scale: float = 1.0) -> Tensor:
+    """Each gate's block of `weight` (gates * H, H) becomes `scale` times the identity.
+
+    With relu and zero biases this is the IRNN of Le, Jaitly and Hinton (2015).
+    """
+    for block in weight.detach().chunk(gates):
+        with torch.no_grad():
+            block.copy_(torch.eye(*block.shape, dtype=block.dtype, device=block.device) * scale)
+    return weight
+
+
+# --- whole modules -------------------------------------------------------------------------------
+
+
+def forget_bias_(module: nn.Module, value: float = 1.0) -> list[str]:
+    """Set the bias of every forget gate so that b_ih + b_hh = `value`; returns what it did.
+
+    Gers et al. (2000); Jozefowicz et al. (2015). The gate is the cell's `forget_gate`.
+    """
+    return [line for layer in recurrent_layers(module) for line in _set_forget(layer, value)]
+
+
+def _set_forget(layer: Layer, value: float | Tensor) -> list[str]:
+    if layer.forget is None:
+        return []
+    b_ih, b_hh = layer.rows("bias_ih", layer.forget), layer.rows("bias_hh", layer.forget)
+    if b_ih is None:
+        return []
+    with torch.no_grad():
+        b_ih.copy_(torch.as_tensor(value, dtype=b_ih.dtype))
+        if b_hh is not None:
+            b_hh.zero_()
+    shown = "log U(1, t_max - 1)" if isinstance(value, Tensor) else f"{value:g}"
+    return [f"bias_ih_{layer.suffix}: forget gate = {shown}"]
+
+
+def chrono_(module: nn.Module, t_max: int) -> list[str]:
+    """Forget biases log U(1, t_max - 1), input-gate biases their negative; returns what it did.
+
+    The forgetting times of the units are then spread over 1 .. t_max steps.
+    Tallec and Ollivier, "Can recurrent neural networks warp time?" (2018), equation 16.
+    """
+    if t_max < 3:
+        raise ValueError(f"chrono_: t_max must be at least 3 steps, got {t_max}")
+    done = []
+    for layer in recurrent_layers(module):
+        bias = None if layer.forget is None else layer.rows("bias_ih", layer.forget)
+        if bias is None:
+            continue
+        spread = torch.empty_like(bias).uniform_(1, t_max - 1).log_()
+        done += _set_forget(layer, spread)
+        if layer.admit is not None:
+            admit, hidden = layer.rows("bias_ih", layer.admit), layer.rows("bias_hh", layer.admit)
+            with torch.no_grad():
+                if admit is not None:
+                    admit.copy_(-spread)
+                if hidden is not None:
+                    hidden.zero_()
+            done.append(f"bias_ih_{layer.suffix}: input gate = -forget gate")
+    return done
+
+
+def recommended_(module: nn.Module) -> list[str]:
+    """The initialisation that the evidence supports; returns what it did, a line for each tensor.
+
+    W: Glorot uniform for each gate. U: orthogonal for each gate. Biases: zero, but one for a
+    forget gate. Other parameters of a cell keep the initialiser the cell declares.
+    """
+    return [line for layer in recurrent_layers(module) for line in _recommend(layer)]
+
+
+def _recommend(layer: Layer) -> list[str]:
+    done = []
+    for name in ("weight_ih", "weight_hh", "weight_hr"):
+        weight = layer.get(name)
+        if weight is None:
+            continue
+        if name == "weight_ih":
+            for block in weight.detach().chunk(layer.gates):
+                nn.init.xavier_uniform_(block)
+            done.append(f"{name}_{layer.suffix}: Glorot uniform, each gate apart")
+        else:
+            blocks = weight.shape[0] // _hidden(layer) if name == "weight_hh" else 1
+            orthogonal_(weight, blocks)
+            done.append(f"{name}_{layer.suffix}: orthogonal, each gate apart")
+    for name in ("bias_ih", "bias_hh"):
+        bias = layer.get(name)
+        if bias is not None:
+            nn.init.zeros_(bias.detach())
+            done.append(f"{name}_{layer.suffix}: zero")
+    return done + _set_forget(layer, 1.0)
+
+
+def _hidden(layer: Layer) -> int:
+    weight = layer.get("weight_ih")
+    if weight is None:
+        raise ValueError(f"layer {layer.suffix} has no weight_ih")
+    return weight.shape[0] // layer.gates
+
+
+def recurrent_layers(module: nn.Module) -> Iterator[Layer]:
+    """Every recurrent layer and direction within `module`, found by the names of its parameters."""
+    for owner in module.modules():
+        for name in dir(owner) if hasattr(owner, "weight_ih_l0") else ():
+            found = re.fullmatch(r"weight_ih_(l\d+(?:_reverse)?)", name)
+            if found:
+                yield Layer(found[1], owner, *_gates_of(owner))
+
+
+def _gates_of(owner: nn.Module) -> tuple[int, int | None, int | None]:
+    """How many gates, and which of them forgets and which admits the input."""
+    cell = getattr(owner, "cell", None)
+    if cell is not None:
+        return (
+            len(cell.gates),
+            _index(cell.gates, cell.forget_gate),
+            _index(cell.gates, cell.input_gate),
+        )
+    # torch's own classes, and the drop-ins over them.
+    return {"LSTM": (4, 1, 0), "GRU": (3, 1, None)}.get(getattr(owner, "mode", ""), (1, None, None))
+
+
+def _index(gates: tuple[str, ...], name: str | None) -> int | None:
+    return None if name is None else gates.index(name)
