@@ -1,0 +1,156 @@
+"""The verbs, their arguments and their help."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from elman import __version__
+from elman.cells import Cell
+from elman.cli import demo_command, forecast_command
+from elman.cli.flags import finished, with_flags
+from elman.tasks.forecast import DEFAULT_STEPS, FIT, ForecastSettings
+from elman.train import FitSettings
+
+if TYPE_CHECKING:
+    from cyclopts import App
+
+_HELP = """Recurrent neural networks: train one on your data, see how it compares, use it.
+
+Start with:
+
+elman demo forecast                      the whole job on data that comes along
+elman data sales.csv                     what is understood of a file
+elman train forecast sales.csv --h 28    train, compare, report
+elman predict runs/forecast-sales-001    the next 28 values of each series
+
+Results go to standard output, the rest to standard error.
+--debug shows where an error arose."""
+
+_BUDGET = {
+    "steps": f"optimiser steps. [default: {DEFAULT_STEPS}, without epochs or minutes]",
+    "epochs": "passes over the training windows. The smallest of the budgets given counts.",
+    "minutes": "minutes of training. The steps they come to are fixed at the start and recorded.",
+}
+
+
+def build_app(cells: tuple[type[Cell], ...]) -> "App":
+    """The command line, with the user's own cells."""
+    from cyclopts import App
+
+    app = App(name="elman", version=__version__, help=_HELP, help_format="plaintext")
+    train = App(name="train", help="Train a network on your data and compare it with baselines.")
+    app.command(train)
+    train.command(_train_forecast(cells), name="forecast")
+    app.command(_predict(cells), name="predict")
+    app.command(_evaluate(cells), name="evaluate")
+    app.command(_data(), name="data")
+    app.command(_demo(), name="demo")
+    return app
+
+
+def _train_forecast(cells: tuple[type[Cell], ...]) -> Any:
+    from cyclopts import Parameter
+
+    @finished
+    @with_flags(FitSettings, "Training", 3, FIT, _BUDGET)
+    @with_flags(ForecastSettings, "Forecast", 2)
+    def forecast(
+        file: Annotated[
+            Path | None,
+            Parameter(help="CSV (.csv, .csv.gz): a row for each series and time, in any order."),
+        ] = None,
+        /,
+        *,
+        runs: Annotated[Path, Parameter(help="Where the folder of the run is made.")] = Path(
+            "runs"
+        ),
+        resume: Annotated[
+            Path | None, Parameter(help="Go on with this run, which was stopped or killed.")
+        ] = None,
+        **given: Any,
+    ) -> None:
+        """Forecast the next h values of one or many series.
+
+        Says what it understood of the file, trains a network and the baselines
+        beside it, prints a table of errors, and writes a model, metrics and a
+        report to a new folder. A file may be gzipped.
+        """
+        forecast_command.train(file, runs, resume, given, cells)
+
+    return forecast
+
+
+def _predict(cells: tuple[type[Cell], ...]) -> Any:
+    from cyclopts import Parameter
+
+    def predict(
+        run: Annotated[Path, Parameter(help="Folder of a run, or a model file.")],
+        /,
+        *,
+        data: Annotated[
+            Path | None,
+            Parameter(help="CSV with new rows of known or new series; none are needed."),
+        ] = None,
+        output: Annotated[
+            Path | None, Parameter(name=("--output", "-o"), help="CSV file to write.")
+        ] = None,
+        cell: Annotated[str, Parameter(help="Your own cell, if it has one: my.py:MyCell.")] = "",
+    ) -> None:
+        """Print the forecast of each series as CSV: its name, the time, and `elman`."""
+        forecast_command.predict(run, data, output, cell, cells)
+
+    return predict
+
+
+def _evaluate(cells: tuple[type[Cell], ...]) -> Any:
+    from cyclopts import Parameter
+
+    def evaluate(
+        run: Annotated[Path, Parameter(help="Folder of a run, or a model file.")],
+        /,
+        *,
+        data: Annotated[
+            Path | None,
+            Parameter(help="CSV whose last values are forecast; the training data's by default."),
+        ] = None,
+        cell: Annotated[str, Parameter(help="Your own cell, if it has one: my.py:MyCell.")] = "",
+    ) -> None:
+        """Print the table of errors, beside those of the baselines."""
+        forecast_command.evaluate(run, data, cell, cells)
+
+    return evaluate
+
+
+def _data() -> Any:
+    from cyclopts import Parameter
+
+    def data(
+        file: Annotated[Path, Parameter(help="CSV (.csv, .csv.gz).")],
+        /,
+        *,
+        id_col: Annotated[str, Parameter(help="Column that names the series.")] = "",
+        time_col: Annotated[str, Parameter(help="Column of times.")] = "",
+        target_col: Annotated[str, Parameter(help="Column to forecast.")] = "",
+        freq: Annotated[str, Parameter(help="Distance between times: 1h, 15m, 1d, 1mo.")] = "",
+    ) -> None:
+        """Say what is understood of a file, and the command that trains on it."""
+        names = {"id_col": id_col, "time_col": time_col, "target_col": target_col, "freq": freq}
+        forecast_command.describe(file, names)
+
+    return data
+
+
+def _demo() -> Any:
+    from cyclopts import Parameter
+
+    def demo(
+        name: Annotated[str, Parameter(help="The demonstration; none lists them.")] = "",
+        /,
+        *,
+        runs: Annotated[Path, Parameter(help="Where the folder of the run is made.")] = Path(
+            "runs"
+        ),
+    ) -> None:
+        """Run a task on data that comes with elman. Without a name: list the demonstrations."""
+        demo_command.demo(name, runs)
+
+    return demo

@@ -1,0 +1,21 @@
+"""Where words go: results to standard output, everything else to standard error."""
+
+import shlex
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def say(text: str = "") -> None:
+    """A line for the reader."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def result(text: str) -> None:
+    """What was asked for."""
+    print(text, flush=True)
+
+
+def command(words: Iterable[str | Path]) -> str:
+    """A command that can be pasted into a shell."""
+    return " ".join(["elman", *(shlex.quote(str(word)) for word in words)])

@@ -1,0 +1,86 @@
+"""Settings as flags: each field of a dataclass, with the words of its docstring."""
+
+import dataclasses
+import inspect
+import re
+import typing
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+NOT_GIVEN = object()
+_BULLET = re.compile(r"^- ((?:`\w+`(?:, )?)+): (.*(?:\n  \S.*)*)", re.MULTILINE)
+
+
+def descriptions(settings: type[Any]) -> dict[str, str]:
+    """What the docstring says of each field, in bullets such as "- `h`: steps to forecast."."""
+    found: dict[str, str] = {}
+    for names, words in _BULLET.findall(inspect.getdoc(settings) or ""):
+        text = " ".join(words.split()).replace("`", "")
+        found |= dict.fromkeys(re.findall(r"`(\w+)`", names), text)
+    return found
+
+
+def with_flags(
+    settings: type[Any],
+    group: str,
+    order: int,
+    defaults: Any = None,
+    words: dict[str, str] | None = None,
+) -> Callable[[Command], Command]:
+    """Give a command a flag for every field; those given arrive as keyword arguments.
+
+    Args:
+        settings: a dataclass whose docstring describes its fields.
+        group: the heading in the help; `order` sorts headings.
+        defaults: an instance whose values the help shows; by default, those of the fields.
+        words: descriptions to use instead of the docstring's.
+    """
+
+    def give(command: Command) -> Command:
+        signature = inspect.signature(command)
+        parameters = list(signature.parameters.values())
+        # What takes the flags is not itself one, in the last round it stays for Python alone.
+        plain = [p for p in parameters if p.kind is not p.VAR_KEYWORD]
+        flags = _parameters(settings, group, order, defaults, words or {})
+        rest = [p for p in parameters if p.kind is p.VAR_KEYWORD]
+        command.__signature__ = signature.replace(parameters=plain + flags + rest)  # type: ignore[attr-defined]
+        return command
+
+    return give
+
+
+def finished(command: Command) -> Command:
+    """Hide the `**given` of a command from the parser, once all its flags are there."""
+    signature = inspect.signature(command)
+    shown = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    command.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in shown}
+    return command
+
+
+def _parameters(
+    settings: type[Any], group: str, order: int, defaults: Any, words: dict[str, str]
+) -> list[inspect.Parameter]:
+    from cyclopts import Group, Parameter
+
+    types = typing.get_type_hints(settings)
+    described = descriptions(settings) | words
+    heading = Group(group, sort_key=order)
+    found = []
+    for field in dataclasses.fields(settings):
+        text = described.get(field.name, "") + _default(field, defaults, words)
+        flag = Parameter(help=text, show_default=False, group=heading, negative="")
+        kind = inspect.Parameter.KEYWORD_ONLY
+        annotation: Any = Annotated.__class_getitem__((types[field.name], flag))  # type: ignore[attr-defined]
+        found.append(inspect.Parameter(field.name, kind, default=NOT_GIVEN, annotation=annotation))
+    return found
+
+
+def _default(field: "dataclasses.Field[Any]", defaults: Any, words: dict[str, str]) -> str:
+    value = field.default if defaults is None else getattr(defaults, field.name)
+    if value is dataclasses.MISSING or value in ("", None) or field.name in words:
+        return ""
+    shown = " ".join(map(str, value)) if isinstance(value, tuple) else value
+    return f" [default: {shown}]"

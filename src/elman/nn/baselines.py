@@ -1,0 +1,71 @@
+"""Networks without a memory, to stand beside the recurrent ones."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class NLinear(nn.Module):
+    """One linear map from a window to a forecast.
+
+    With windows that are shifted by their last value this is NLinear (Zeng et al., "Are
+    transformers effective for time series forecasting?", 2023), a baseline that many larger
+    networks do not reach. It starts at zero, which is to say at the last value.
+
+    Example:
+        >>> NLinear(48, 12)(torch.zeros(2, 48)).shape
+        torch.Size([2, 12])
+    """
+
+    def __init__(self, window: int, h: int, season: int = 0) -> None:
+        super().__init__()
+        self.linear = naive_(nn.Linear(window, h), season)
+
+    def forward(self, x: Float[Tensor, "B L"]) -> Float[Tensor, "B K"]:
+        """From windows (B, L) to forecasts (B, K)."""
+        out: Tensor = self.linear(x)
+        return out
+
+
+class FeedForward(nn.Module):
+    """The same linear map and, beside it, one hidden layer: what a recurrence has to beat."""
+
+    def __init__(
+        self, window: int, h: int, hidden: int, dropout: float = 0.0, season: int = 0
+    ) -> None:
+        super().__init__()
+        self.linear = naive_(nn.Linear(window, h), season)
+        self.inner = nn.Linear(window, hidden)
+        self.dropout = nn.Dropout(dropout)
+        self.outer = zero_(nn.Linear(hidden, h))
+
+    def forward(self, x: Float[Tensor, "B L"]) -> Float[Tensor, "B K"]:
+        """From windows (B, L) to forecasts (B, K)."""
+        out: Tensor = self.linear(x) + self.outer(self.dropout(torch.relu(self.inner(x))))
+        return out
+
+    @staticmethod
+    def hidden_for(parameters: int, window: int, h: int) -> int:
+        """The hidden units with which it has about so many parameters, at least 1."""
+        return max(1, round((parameters - (window + 1) * h - h) / (window + 1 + h)))
+
+
+def zero_(linear: nn.Linear) -> nn.Linear:
+    """Set weight and bias to zero, in place."""
+    nn.init.zeros_(linear.weight)
+    nn.init.zeros_(linear.bias)
+    return linear
+
+
+def naive_(linear: nn.Linear, season: int) -> nn.Linear:
+    """Set a map from a window to a forecast to a naive one, in place.
+
+    0 gives zeros, which is the last value for windows that are shifted by it; above, forecast k is
+    the value `season` steps before it, or as many seasons as it takes to lie within the window.
+    """
+    zero_(linear)
+    window = linear.in_features
+    with torch.no_grad():
+        for k in range(linear.out_features if season else 0):
+            linear.weight[k, window - season + k % season] = 1.0
+    return linear

@@ -1,0 +1,1 @@
+"""Applications, a page each."""

@@ -1,0 +1,1 @@
+"""What `elman.tasks.forecast` is built from."""

@@ -1,0 +1,170 @@
+"""The report of a forecast: an HTML page."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from elman.data import Panel
+from elman.report import Page, Section, Table, page, plots
+from elman.tasks.forecasting.drawing import axis_times
+from elman.tasks.forecasting.evaluation import Evaluation, forecasts
+from elman.tasks.forecasting.fitted import Fitted
+from elman.tasks.forecasting.splits import split
+from elman.tasks.forecasting.windows import Cut, cut
+
+_DRAWN = 6  # series
+_STEPS_DRAWN = 240
+_ROWS = 30
+
+
+def build(
+    title: str,
+    network: str,
+    fitted: Fitted,
+    panel: Panel,
+    history: Path,
+    settings: str,
+    next_steps: str,
+) -> str:
+    """The page of a run, as HTML.
+
+    Args:
+        title: at the top.
+        network: the name of the recurrent network.
+        history: `history.jsonl` of the run.
+        settings: as TOML.
+        next_steps: commands to try next.
+    """
+    evaluation = fitted.evaluation
+    sections = [
+        Section("Results beside the baselines", evaluation.table().html()),
+        Section("Forecasts on the test", _pictures(network, fitted, panel)),
+        Section("Learning curve", _curve(evaluation, history)),
+        Section("What was understood of the data", _understood(fitted)),
+        Section("How it was measured", _method(fitted)),
+        Section("Settings", page.preformatted(settings)),
+        Section("Next", page.preformatted(next_steps)),
+    ]
+    if len(panel.series) > 1:
+        sections.insert(2, Section("Each series", _each(evaluation)))
+    return Page(title, evaluation.verdict(), evaluation.beats_best_baseline, tuple(sections)).html()
+
+
+def _pictures(network: str, fitted: Fitted, panel: Panel) -> str:
+    parts, _ = split(panel, fitted.shape)
+    cuts = cut(parts, fitted.shape, "test")
+    chosen = _spread(fitted.evaluation, cuts)
+    starts = {one.id: one.first for one in panel.series}
+    drawn = [_picture(network, fitted, one, starts[one.part.id]) for one in chosen]
+    words = "Each stretch between two dotted lines is forecast at its start, from what came before."
+    if len(cuts) > len(chosen):
+        words += (
+            f" Drawn: {len(chosen)} of {len(cuts)} series, from the best forecast to the worst."
+        )
+    return page.paragraph(words, "note") + "".join(drawn)
+
+
+def _spread(evaluation: Evaluation, cuts: list[Cut]) -> list[Cut]:
+    """All series if they are few; else some, evenly from the best forecast to the worst."""
+    if len(cuts) <= _DRAWN:
+        return cuts
+    errors = {
+        row["id"]: row["mae"] if row["mase"] is None else row["mase"]
+        for row in evaluation.per_series
+        if row["method"] == evaluation.network
+    }
+    ranked = sorted(cuts, key=lambda one: errors.get(one.part.id, 0.0))
+    return [ranked[k] for k in np.linspace(0, len(ranked) - 1, _DRAWN).round().astype(int)]
+
+
+def _picture(network: str, fitted: Fitted, one: Cut, first: int) -> str:
+    """The last test windows of a series: truth, best baseline, network."""
+    shape, calendar = fitted.shape, fitted.calendar
+    shown = min(len(one.truth), max(1, _STEPS_DRAWN // shape.h))
+    before = min(max(shape.season, shape.h), int(one.origins[-shown]) - one.part.pad)
+    begin = int(one.origins[-shown]) - before
+    steps = np.arange(begin, one.part.values.size) - one.part.pad
+    times = axis_times(calendar, calendar.frequency.advance(first, steps, calendar.clock))
+    values = forecasts(one, shape, fitted.networks(network))
+    best = fitted.evaluation.best_baseline
+    end = before + shown * shape.h
+    lines = {
+        name: (times[before:end], values[name][-shown:].ravel(), colour)
+        for name, colour in ((best, plots.BASELINE), (network, plots.MODEL))
+    }
+    _, (ax,) = plots.figure()
+    starts = times[before : end : shape.h]
+    plots.forecast(ax, times, one.part.values[begin:], lines, starts=starts)
+    return page.figure(plots.svg(plots.legend(ax)), one.part.id, above=True)
+
+
+def _curve(evaluation: Evaluation, history: Path) -> str:
+    lines = [json.loads(line) for line in history.read_text(encoding="utf-8").splitlines()]
+    _, (left, right) = plots.figure(1, 2)
+    best = evaluation.best_baseline
+    plots.training_loss(left, lines)
+    plots.validation(right, lines, evaluation.validation[best].chosen_by, best)
+    caption = (
+        "Left: the error on batches, over the standard deviation, with dropout. Right: averaged "
+        "weights, without; the dot marks those that are kept."
+    )
+    return page.figure(plots.svg(right), caption)
+
+
+def _each(evaluation: Evaluation) -> str:
+    methods = list(evaluation.test)
+    rows: dict[str, dict[str, str]] = {}
+    for row in evaluation.per_series:
+        value = row["mae"] if row["mase"] is None else row["mase"]
+        rows.setdefault(row["id"], {})[row["method"]] = f"{value:.3f}"
+    cells = [[name, *(found.get(m, "-") for m in methods)] for name, found in rows.items()]
+    note = "All of them are in metrics.json." if len(cells) > _ROWS else ""
+    table = Table(
+        "MASE on the test (MAE where it is not defined)", ["series", *methods], cells[:_ROWS], note
+    )
+    return table.html()
+
+
+def _understood(fitted: Fitted) -> str:
+    found = fitted.understood
+    pairs = [(role, f"{name}: {reason}") for role, name, reason in found["columns"]]
+    pairs += [("ignored", ", ".join(found["ignored"]))] if found["ignored"] else []
+    pairs += [(what, words) for what, words in found["facts"]]
+    warnings = "".join(page.paragraph(text, "warning") for text in found["warnings"])
+    short = ""
+    if fitted.short:
+        names = _few(fitted.short)
+        short = page.paragraph(f"Too short to train or be tested on: {names}", "warning")
+    return page.paragraph(found["source"]) + page.definitions(pairs) + warnings + short
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+
+
+def _method(fitted: Fitted) -> str:
+    shape, result = fitted.shape, fitted.result
+    size = sum(p.numel() for p in fitted.model.parameters())
+    pairs: list[tuple[str, Any]] = [
+        ("network", f"{size:,} parameters; sees {shape.window} steps, {shape.segment} at a time"),
+        ("start", f"the value {shape.start} steps ago" if shape.start else "the last value"),
+        ("test", f"the last {shape.test} x {shape.h} steps of each series; used for nothing else"),
+        (
+            "validation",
+            f"the {shape.validation} x {shape.h} steps before; chooses the weights",
+        ),
+        ("scale", "of each series from its training part alone"),
+        (
+            "baselines",
+            "NLinear and feedforward are trained by the same rules, with the same budget",
+        ),
+    ]
+    if result is not None:
+        words = (
+            f"{result.steps:,} steps in {result.seconds:.0f} s; the best was {result.best_step:,}"
+        )
+        pairs.insert(1, ("training", words))
+    return page.definitions(pairs)

@@ -1,0 +1,197 @@
+"""Forecasters as one file.
+
+Format 0: settings, sizes, calendar and the figures of the table in the metadata; the weights of the
+network under `model.`, those of the baselines under `baselines.`, the ends of the series under
+`extra.`. Nothing in a file is ever executed: a cell is found by its name.
+"""
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from elman.data import Calendar, Clock, Frequency, Names
+from elman.nn.store import arrays, fill
+from elman.tasks.forecasting.evaluation import Evaluation
+from elman.tasks.forecasting.fitted import Fitted
+from elman.tasks.forecasting.memory import Memory
+from elman.tasks.forecasting.splits import Shape
+from elman.train import FitSettings
+from elman_runtime import ModelFileError, model_file
+
+FORMAT = 0
+TASK = "forecast"
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A file's content, before there are networks to put it into."""
+
+    path: str
+    settings: dict[str, Any]
+    fit: dict[str, Any]
+    shape: Shape
+    data: dict[str, Any]
+    evaluation: Evaluation
+    tensors: Arrays
+
+
+def save(path: str | os.PathLike[str], settings: Any, fitting: FitSettings, fitted: Fitted) -> None:
+    """Write the file, whole or not at all. Raises OSError where it cannot be written."""
+    meta = {
+        "format": FORMAT,
+        "task": TASK,
+        "cell": settings.cell,
+        "settings": dataclasses.asdict(settings),
+        "fit": dataclasses.asdict(fitting),
+        "shape": dataclasses.asdict(fitted.shape),
+        "data": _layout(fitted),
+        "evaluation": fitted.evaluation.as_dict(per_series=False),
+    }
+    tensors = {f"model.{name}": array for name, array in arrays(fitted.model).items()}
+    for baseline, model in fitted.baselines.items():
+        tensors |= {f"baselines.{baseline}.{name}": array for name, array in arrays(model).items()}
+    model_file.write(path, meta, tensors | _ends(fitted.memory))
+
+
+def _layout(fitted: Fitted) -> dict[str, Any]:
+    return {
+        "names": dataclasses.asdict(fitted.names),
+        "has_id": fitted.has_id,
+        "clock": dataclasses.asdict(fitted.calendar.clock),
+        "frequency": dataclasses.asdict(fitted.calendar.frequency),
+        "understood": fitted.understood,
+        "short": list(fitted.short[:100]),
+    }
+
+
+def _ends(memory: Memory) -> Arrays:
+    """The ends of the series; names as bytes, for metadata is bounded."""
+    names = [name.encode() for name in memory.ids]
+    return {
+        "extra.ids": np.frombuffer(b"".join(names), np.uint8),
+        "extra.id_ends": np.cumsum([len(name) for name in names], dtype=np.int64),
+        "extra.windows": memory.windows,
+        "extra.last": memory.last,
+        "extra.scales": memory.scales,
+    }
+
+
+@contextmanager
+def blaming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Content that does not fit together is the file's fault: a ModelFileError that names it."""
+    try:
+        yield
+    except ModelFileError:
+        raise
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError) as error:
+        what = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise ModelFileError(
+            f"{os.fspath(path)}: a forecaster's parts must fit together; got {what}; train it again"
+        ) from error
+
+
+def model_path(path: str | os.PathLike[str]) -> Path:
+    """The model file of a run: a folder stands for the file in it."""
+    given = Path(path)
+    return given / "model.safetensors" if given.is_dir() else given
+
+
+def read(path: str | os.PathLike[str]) -> Stored:
+    """Read and check a file.
+
+    Raises:
+        ModelFileError: it is damaged, holds something else, or its parts do not fit together.
+    """
+    found = model_file.read(model_path(path))
+    meta = found.meta
+    if meta.get("task") != TASK or meta.get("format") != FORMAT:
+        kind = meta.get("task") or meta.get("kind") or "unknown"
+        what = f"{kind!r} of format {meta.get('format')!r}"
+        raise ModelFileError(
+            f"{os.fspath(path)}: must hold a forecaster of format {FORMAT}; got {what}; "
+            "give the model file of a forecast run"
+        )
+    with blaming(path):
+        evaluation = Evaluation.from_dict(meta["evaluation"])
+        settings, shape = dict(meta["settings"]), Shape(**meta["shape"])
+        stored = Stored(
+            os.fspath(path),
+            settings,
+            dict(meta["fit"]),
+            shape,
+            meta["data"],
+            evaluation,
+            found.tensors,
+        )
+        _check_sizes(stored)
+    return stored
+
+
+def _check_sizes(stored: Stored) -> None:
+    """Sizes in the metadata are those of the tensors, before anything is built by them."""
+    tensors, shape, settings = stored.tensors, stored.shape, stored.settings
+    layers = sum(name.startswith("model.recurrent.weight_ih_l") for name in tensors)
+    expected = {
+        "model.linear.weight": (shape.h, shape.window),
+        "model.embed.weight": (settings["hidden"], shape.segment),
+        "extra.windows": (tensors["extra.last"].size, shape.window),
+        "extra.scales": (tensors["extra.last"].size,),
+        "extra.id_ends": (tensors["extra.last"].size,),
+    }
+    for name, size in expected.items():
+        if tensors[name].shape != size:
+            raise ValueError(f"{name} of shape {tensors[name].shape}, not {size}")
+    if layers != settings["layers"] or settings["h"] != shape.h:
+        raise ValueError("layers or h that differ from the tensors'")
+    if shape.start not in (0, shape.season) or shape.start > shape.window:
+        raise ValueError("a start that is no season")
+    if min(shape.h, shape.window, shape.segment, shape.season, shape.test, shape.validation) < 1:
+        raise ValueError("a size below 1")
+
+
+def restore(stored: Stored, model: nn.Module, baselines: dict[str, nn.Module]) -> Fitted:
+    """Fill networks of the right sizes and put everything together."""
+    data = stored.data
+    calendar = Calendar(Clock(**data["clock"]), Frequency(**data["frequency"]))
+    fill(model, _under(stored.tensors, "model."), stored.path)
+    for name, baseline in baselines.items():
+        fill(baseline, _under(stored.tensors, f"baselines.{name}."), stored.path)
+    return Fitted(
+        stored.shape,
+        Names(**data["names"]),
+        bool(data["has_id"]),
+        calendar,
+        model.eval(),
+        {name: baseline.eval() for name, baseline in baselines.items()},
+        _memory(stored.tensors),
+        stored.evaluation,
+        data["understood"],
+        tuple(data["short"]),
+    )
+
+
+def _under(tensors: Arrays, prefix: str) -> Arrays:
+    return {n.removeprefix(prefix): array for n, array in tensors.items() if n.startswith(prefix)}
+
+
+def _memory(tensors: Arrays) -> Memory:
+    ends = tensors["extra.id_ends"].astype(np.int64).tolist()
+    text = tensors["extra.ids"].astype(np.uint8).tobytes()
+    if sorted(ends) != ends or (ends and (ends[0] < 0 or ends[-1] != len(text))):
+        raise ValueError("names of series that do not end where they should")
+    ids = tuple(text[a:b].decode() for a, b in zip([0, *ends[:-1]], ends, strict=True))
+    windows, scales = (
+        tensors[f"extra.{name}"].astype(np.float64) for name in ("windows", "scales")
+    )
+    if not (scales > 0).all():
+        raise ValueError("a scale that is not above zero")
+    return Memory(ids, windows, tensors["extra.last"].astype(np.int64), scales)
