@@ -1,0 +1,197 @@
+"""Which engine runs a call, and what is said about it."""
+
+import threading
+import warnings
+
+import pytest
+import torch
+
+from elman import engine
+from elman.cells import GRU, LSTM, RNN, Cell
+from elman.engine import EngineUnavailable, SlowPathWarning, explain, select, use
+from elman.nn import Recurrent
+from elman.ops import tanh
+
+B, T, I, H = 2, 4, 3, 5  # noqa: E741
+X = torch.zeros(B, T, I)
+RESET = torch.zeros(B, T, dtype=torch.bool)
+
+
+class Leaky(Cell):
+    gates = ("n",)
+
+    def update(x, u, s, p):
+        return 0.9 * s.h + 0.1 * tanh(x.n + u.n)
+
+
+@pytest.fixture(autouse=True)
+def nothing_said_yet(monkeypatch) -> None:
+    monkeypatch.setattr(select, "_warned", set())
+
+
+# --- explain -------------------------------------------------------------------------------------
+
+
+def test_each_engine_has_a_verdict_the_fastest_first_and_one_is_chosen() -> None:
+    told = explain(Recurrent(GRU, I, H), X)
+    assert [v.engine for v in told] == list(engine.ENGINES)
+    assert told.chosen == "torch"
+    assert str(told).splitlines() == [
+        "-> torch: GRU runs in oneDNN or ATen on the CPU",
+        "   reference: runs every cell and option, as a loop of torch operators",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "options", "call", "reason"),
+    [
+        (Leaky, {}, {}, "ATen has no Leaky, only RNN, RNNReLU, GRU and LSTM"),
+        (GRU, {}, {"reset": RESET}, "ATen cannot reset a state inside a sequence"),
+        (GRU, {"state_dropout": 0.1}, {}, "ATen has no state dropout"),
+        (GRU, {"zoneout": 0.1}, {}, "ATen has no zoneout"),
+        (RNN, {"proj_size": 2}, {}, "ATen projects the state of an LSTM only"),
+        (LSTM, {}, {"states": True}, "ATen returns c for the last step alone"),
+    ],
+)
+def test_why_not_torch(cell, options, call, reason) -> None:
+    layer = Recurrent(cell, I, H, **options)
+    told = explain(layer, X, **call)
+    assert told.chosen == "reference"
+    assert told[0] == ("torch", False, reason, told[0].repair)
+    assert str(told).startswith(f"   torch: {reason}\n-> reference: ")
+    with use("torch"), pytest.raises(EngineUnavailable, match=reason):
+        layer(X, **call)
+
+
+@pytest.mark.parametrize(
+    ("cell", "options", "call"),
+    [
+        (LSTM, {"proj_size": 2}, {}),
+        (GRU, {"weight_drop": 0.1, "dropout": 0.1}, {}),
+        (GRU, {}, {"states": True}),
+        (LSTM, {"bidirectional": True}, {"lengths": [T, 0]}),
+    ],
+)
+def test_what_torch_runs(cell, options, call) -> None:
+    assert explain(Recurrent(cell, I, H, 2, **options), X, **call).chosen == "torch"
+
+
+def test_dropout_of_the_state_concerns_training_alone() -> None:
+    layer = Recurrent(GRU, I, H, state_dropout=0.1)
+    assert explain(layer, X).chosen == "reference"
+    assert explain(layer.eval(), X).chosen == "torch"
+
+
+def test_explaining_checks_arguments_as_a_call_does() -> None:
+    with pytest.raises(ValueError, match="x must be"):
+        explain(Recurrent(GRU, I, H), X[0])
+
+
+# --- forcing -------------------------------------------------------------------------------------
+
+
+def test_a_forced_engine_that_cannot_run_says_why_and_what_to_do() -> None:
+    layer = Recurrent(GRU, I, H, engine="torch")
+    with pytest.raises(EngineUnavailable) as caught:
+        layer(X, reset=RESET)
+    assert str(caught.value) == (
+        "engine 'torch' was asked for and cannot run this: ATen cannot reset a state inside a "
+        "sequence. Either pass each document as a row, or leave engine=None."
+    )
+
+
+def test_an_unknown_engine() -> None:
+    with (
+        pytest.raises(ValueError, match="must be one of torch, reference or None, got 'fast'"),
+        use("fast"),
+    ):
+        pass
+
+
+def engine_of(layer: Recurrent, monkeypatch) -> str:
+    """Which engine a call of the layer runs in."""
+    ran = []
+    for name, run in list(select._RUN.items()):
+        honest = getattr(run, "honest", run)
+
+        def noted(call, name=name, honest=honest):
+            ran.append(name)
+            return honest(call)
+
+        noted.honest = honest
+        monkeypatch.setitem(select._RUN, name, noted)
+    layer(X)
+    return ran[0]
+
+
+def test_use_forces_every_layer_within_and_none_after(monkeypatch) -> None:
+    layer = Recurrent(GRU, I, H)
+    assert engine_of(layer, monkeypatch) == "torch"
+    with use("reference"):
+        assert engine_of(layer, monkeypatch) == "reference"
+        with use("torch"):
+            assert engine_of(layer, monkeypatch) == "torch"
+        with use(None):
+            assert engine_of(layer, monkeypatch) == "torch"
+        assert engine_of(layer, monkeypatch) == "reference"
+    assert engine_of(layer, monkeypatch) == "torch"
+
+
+def test_a_layers_own_engine_goes_before(monkeypatch) -> None:
+    layer = Recurrent(GRU, I, H, engine="reference")
+    assert engine_of(layer, monkeypatch) == "reference"
+    with use("torch"):
+        assert engine_of(layer, monkeypatch) == "reference"
+
+
+def test_use_is_undone_after_an_exception(monkeypatch) -> None:
+    with pytest.raises(RuntimeError, match="stop"), use("reference"):
+        raise RuntimeError("stop")
+    assert engine_of(Recurrent(GRU, I, H), monkeypatch) == "torch"
+
+
+def test_use_is_of_its_own_thread() -> None:
+    seen = []
+
+    def look() -> None:
+        seen.append(select.forced_engine())
+        with use("torch"):
+            seen.append(select.forced_engine())
+
+    with use("reference"):
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join()
+        seen.append(select.forced_engine())
+    assert seen == [None, "torch", "reference"]
+
+
+# --- warnings ------------------------------------------------------------------------------------
+
+
+def said(*calls) -> list[str]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for layer, options in calls:
+            layer(X, **options)
+    assert all(w.category is SlowPathWarning for w in caught)
+    return [str(w.message) for w in caught]
+
+
+def test_a_slower_engine_is_said_once_for_each_cell_and_reason() -> None:
+    gru, lstm = Recurrent(GRU, I, H), Recurrent(LSTM, I, H)
+    zoned = Recurrent(GRU, I, H, zoneout=0.1)
+    reset = {"reset": RESET}
+    messages = said((gru, reset), (gru, reset), (zoned, {}), (lstm, reset), (lstm, reset))
+    assert [m.split(".")[0] for m in messages] == [
+        "GRU runs in a slower engine: ATen cannot reset a state inside a sequence",
+        "GRU runs in a slower engine: ATen has no zoneout",
+        "LSTM runs in a slower engine: ATen cannot reset a state inside a sequence",
+    ]
+    assert "For speed, pass each document as a row." in messages[0]
+
+
+def test_nothing_is_said_where_there_is_no_faster_engine_or_one_is_forced() -> None:
+    with use("reference"):
+        assert said((Recurrent(GRU, I, H), {"reset": RESET})) == []
+    assert said((Recurrent(Leaky, I, H), {}), (Recurrent(GRU, I, H), {})) == []
