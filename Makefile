@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(shell find runtime/src runtime/bind runtime/elman_runtime -name '*.cpp' -o -name '*.hpp' -o -name '*.py' 2>/dev/null) runtime/pyproject.toml runtime/CMakeLists.txt
 
-.PHONY: demo test test-types check format wheel clean setup help
+.PHONY: demo test check format wheel bench clean setup help
 
 help:
 	@echo "make demo    train a forecaster on real data and write a report"
 	@echo "make test    run every test"
 	@echo "make check   lint, types, import rules, sizes"
 	@echo "make wheel   build both wheels and try them in empty environments"
+	@echo "make bench   the measurements that README quotes (long)"
 	@echo "make clean   remove what the others made (never runs/)"
 
 setup: $(VENV)/.installed
@@ -29,7 +30,7 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest
 	$(BIN)/python -m pytest -q --doctest-modules --ignore=src/elman/cli src/elman runtime/elman_runtime
-	$(BIN)/python -m pytest -q --jaxtyping-packages=elman,beartype.beartype tests/nn tests/engine
+	$(BIN)/python -m pytest -q -m "not errors" --jaxtyping-packages=elman,beartype.beartype tests/nn tests/engine
 
 check: setup
 	$(BIN)/ruff check .
@@ -44,6 +45,13 @@ format: setup
 
 wheel: setup
 	bash tools/wheel.sh $(BIN)/python
+
+bench: setup
+	$(BIN)/python bench/cells_table.py
+	$(BIN)/python bench/dropin_equality.py
+	$(BIN)/python bench/dropin.py
+	$(BIN)/python bench/ragged.py
+	$(BIN)/python bench/kill.py
 
 clean:
 	rm -rf $(VENV) build dist runtime/build src/*.egg-info runtime/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

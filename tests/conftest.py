@@ -20,10 +20,22 @@ def pytest_configure(config: pytest.Config) -> None:
         "errors: passes what a signature forbids, to see the library's own message; left out of "
         "the run in which signatures are checked",
     )
+    config.addinivalue_line(
+        "markers",
+        "plain_code: skipped in the run in which signatures are checked: torch cannot trace the "
+        "checks",
+    )
     # Said once a process, so that it would come in whichever test is first.
     config.addinivalue_line("filterwarnings", "ignore::elman.engine.SlowPathWarning")
     # torch's own, which its LSTM says too.
     config.addinivalue_line("filterwarnings", "ignore:LSTM with projections is not supported")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("jaxtyping_packages", None):
+        for item in items:
+            if item.get_closest_marker("plain_code"):
+                item.add_marker(pytest.mark.skip(reason="torch cannot trace checked signatures"))
 
 
 @pytest.fixture(autouse=True)

@@ -42,9 +42,6 @@ class Layer(NamedTuple):
         return None if whole is None else whole.chunk(self.gates)[gate]
 
 
-# --- one parameter -------------------------------------------------------------------------------
-
-
 def constant(value: float) -> Initialiser:
     """Every entry is `value`."""
     return lambda t: nn.init.constant_(t, value)
@@ -84,13 +81,48 @@ def ring(r_min: float = 0.0, r_max: float = 1.0) -> Initialiser:
     return fill
 
 
+def log_of_uniform(high: float) -> Initialiser:
+    """Logarithm of a uniform between 0 and `high` > 0, such as the angle of a complex state."""
+    if high <= 0:
+        raise ValueError(f"log_of_uniform: needs high > 0, got {high}")
+
+    def fill(t: Tensor) -> Tensor:
+        with torch.no_grad():
+            return t.uniform_(0, high).clamp_(torch.finfo(t.dtype).tiny).log_()
+
+    return fill
+
+
+def softplus_decay(low: float, high: float, power: float = 1.0) -> Initialiser:
+    """v such that exp(-power * softplus(v)), what a step leaves of a state, is uniform.
+
+    De et al., "Griffin" (2024), section 2.4: between 0.9 and 0.999, with a power of 8.
+    """
+    if not 0 < low < high < 1 or power <= 0:
+        raise ValueError(
+            f"softplus_decay: needs 0 < low < high < 1 and power > 0, got low={low}, high={high}, "
+            f"power={power}"
+        )
+
+    def fill(t: Tensor) -> Tensor:
+        with torch.no_grad():
+            # The inverse of softplus, v = log(exp(d) - 1), of d = -log(uniform) / power.
+            return t.uniform_(low, high).log_().div_(-power).expm1_().log_()
+
+    return fill
+
+
 def orthogonal_(weight: Tensor, gates: int = 1, gain: float = 1.0) -> Tensor:
     """Each gate's block of `weight` (gates * H, K) becomes a random (semi-)orthogonal matrix.
 
     Saxe et al., "Exact solutions to the nonlinear dynamics of learning" (2014).
     """
     for block in weight.detach().chunk(gates):
-        nn.init.orthogonal_(block, gain)
+        if block.dtype in (torch.float16, torch.bfloat16):
+            # Half precisions have no QR decomposition.
+            block.copy_(nn.init.orthogonal_(block.float(), gain))
+        else:
+            nn.init.orthogonal_(block, gain)
     return weight
 
 
@@ -103,9 +135,6 @@ def identity_(weight: Tensor, gates: int = 1, scale: float = 1.0) -> Tensor:
         with torch.no_grad():
             block.copy_(torch.eye(*block.shape, dtype=block.dtype, device=block.device) * scale)
     return weight
-
-
-# --- whole modules -------------------------------------------------------------------------------
 
 
 def forget_bias_(module: nn.Module, value: float = 1.0) -> list[str]:

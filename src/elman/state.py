@@ -24,28 +24,29 @@ def map_leaves(function: Callable[..., Tensor], tree: Tree, *others: Tree) -> Tr
 
 
 def _map(function: Callable[..., Tensor], tree: Any, *others: Any) -> Any:
+    form = _form(tree)
+    for other in others:
+        if _form(other) != form:
+            raise ValueError(f"the states differ in form: {form} in one, {_form(other)} in another")
     if isinstance(tree, Tensor):
         return function(tree, *others)
     if isinstance(tree, dict):
         return {key: _map(function, tree[key], *(o[key] for o in others)) for key in tree}
+    parts = [_map(function, *corresponding) for corresponding in zip(tree, *others, strict=True)]
+    return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
+
+
+def _form(tree: Any) -> str:
+    """What must be the same in corresponding nodes, in words."""
+    if isinstance(tree, Tensor):
+        return "a tensor"
+    if isinstance(tree, dict):
+        return f"a dict of {sorted(map(str, tree))}"
     if isinstance(tree, tuple | list):
-        _same_length(tree, others)
-        parts = [
-            _map(function, *corresponding) for corresponding in zip(tree, *others, strict=True)
-        ]
-        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
+        return f"{len(tree)} parts"
     raise TypeError(
-        "a state is a tensor or a tuple, list or dict of states, got " + type(tree).__name__
+        f"a state is a tensor or a tuple, list or dict of states, got {type(tree).__name__}"
     )
-
-
-def _same_length(tree: Sequence[Any], others: tuple[Any, ...]) -> None:
-    for other in others:
-        if not isinstance(other, tuple | list) or len(other) != len(tree):
-            came = (
-                f"{len(other)} parts" if isinstance(other, tuple | list) else type(other).__name__
-            )
-            raise ValueError(f"the states differ in form: one has {len(tree)} parts, one {came}")
 
 
 def leaves(tree: Any) -> list[Tensor]:
@@ -73,7 +74,8 @@ def select(tree: Tree, rows: Tensor | Sequence[int] | slice) -> Tree:
     """Rows of the batch: indices (any order, repeats allowed), a mask (B,), or a slice."""
     if isinstance(rows, slice):
         return map_leaves(lambda t: t[rows], tree)
-    index = torch.as_tensor(rows)
+    # An empty list has no dtype of its own.
+    index = torch.as_tensor(rows, dtype=None if len(rows) else torch.int64)
     return map_leaves(lambda t: t[index.to(t.device)], tree)
 
 
@@ -105,7 +107,7 @@ def load(path: str | os.PathLike[str], like: Tree) -> Tree:
     Raises:
         elman_runtime.ModelFileError: the file is damaged or not a model file.
         ValueError: it holds something else, or does not fit `like` in number, dtype or shape
-            (all but the batch).
+            (all but the batch, which is the same in every tensor).
     """
     stored = model_file.read(path)
     if stored.meta.get("kind") != "state":
@@ -116,6 +118,9 @@ def load(path: str | os.PathLike[str], like: Tree) -> Tree:
             f"{path}: holds a state of {len(stored.tensors)} tensors; "
             f"this model's has {len(wanted)}"
         )
+    batches = {array.shape[:1] for array in stored.tensors.values()}
+    if len(batches) > 1:
+        raise ValueError(f"{path}: its tensors differ in their batch: {sorted(batches)}")
     found = iter(torch.from_numpy(stored.tensors[name].copy()) for name in sorted(stored.tensors))
 
     def fit(reference: Tensor) -> Tensor:

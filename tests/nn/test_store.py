@@ -78,5 +78,7 @@ def test_tensors_that_do_not_fit_are_refused(tmp_path, change):
     else:
         tensors["bias_hh_l0"] = tensors["bias_hh_l0"][:-1]
     model_file.write(path, stored.meta, tensors)
-    with pytest.raises(ValueError, match="more is not expected" if change == "extra" else "bias_hh"):
+    with pytest.raises(
+        ValueError, match="more is not expected" if change == "extra" else "bias_hh"
+    ):
         elman.load(path)

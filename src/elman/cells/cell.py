@@ -21,6 +21,7 @@ class Cell:
         inputs: further inputs of a step, keyword arguments of the layer, read as `x.name`;
             (B, T) is one value a row, (B, T, H) one a unit. `raw` is the layer's own input and
             needs input_size = hidden_size.
+        bias: whether layers have b_ih and b_hh; False for a cell that adds shifts of its own.
         forget_gate, input_gate: which gate keeps the old state when it is open, and which one
             admits the new; only initialisers read them.
 
@@ -33,6 +34,8 @@ class Cell:
             concatenated. Default: the first state.
         start(p), optional: the state before the first step, in the order of `state`, each
             broadcastable to (H,). Default: zeros.
+        constrain(U), optional: what multiplies in place of U, made anew in each call from one
+            gate's block of the stored U, a tensor (H, H); it keeps the shape.
 
     Example:
         >>> from elman.ops import tanh
@@ -50,12 +53,14 @@ class Cell:
     params: ClassVar[Mapping[str, Initialiser]] = {}
     constants: ClassVar[Mapping[str, float]] = {}
     inputs: ClassVar[tuple[str, ...]] = ()
+    bias: ClassVar[bool] = True
     forget_gate: ClassVar[str | None] = None
     input_gate: ClassVar[str | None] = None
     State: ClassVar[type[Any]]
     update: ClassVar[Callable[..., Any]]
     read: ClassVar[Callable[..., Any] | None] = None
     start: ClassVar[Callable[..., Any] | None] = None
+    constrain: ClassVar[Callable[..., Any] | None] = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Cell":
         raise TypeError(

@@ -41,21 +41,73 @@ def run(call: Call) -> Result:
 
 
 def _aten(cell: type[Cell], x: Tensor, state: Any, w: Weights) -> tuple[Tensor, tuple[Tensor, ...]]:
-    flat = [w.weight_ih, w.weight_hh, w.bias_ih, w.bias_hh, w.weight_hr]
-    given = [t for t in flat if t is not None]
-    first = tuple(s.unsqueeze(0).contiguous() for s in state)
+    first = tuple(s.unsqueeze(0) for s in state)
+    # Dropout is 0, so only cuDNN reads `train`, for its reserve.
+    train = torch.is_grad_enabled()
+    output, final = stack(cell, x, first, w.dense(), bias=w.bias_ih is not None, train=train)
+    return output, tuple(t.squeeze(0) for t in final)
+
+
+def stack(
+    cell: type[Cell],
+    x: Tensor,
+    first: tuple[Tensor, ...],
+    weights: list[Tensor],
+    *,
+    bias: bool,
+    train: bool,
+    layers: int = 1,
+    dropout: float = 0.0,
+    bidirectional: bool = False,
+    batch_first: bool = True,
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """ATen's layers, one or several: states (L*D, B, H), weights in torch's order."""
+    states = tuple(s.contiguous() for s in first)
+    if torch.compiler.is_compiling() and cell is LSTM:
+        x = _with_gradient(x, weights[0])
     output, *final = CELLS[cell](
         x,
-        first if cell is LSTM else first[0],
-        given,
-        w.bias_ih is not None,
-        1,  # layers
-        0.0,  # dropout
-        torch.is_grad_enabled(),  # train: dropout is 0, so only cuDNN reads it, for its reserve
-        False,  # bidirectional
-        True,  # batch first
+        states if cell is LSTM else states[0],
+        weights,
+        bias,
+        layers,
+        dropout,
+        train,
+        bidirectional,
+        batch_first,
     )
-    return output, tuple(t.squeeze(0) for t in final)
+    return output, tuple(final)
+
+
+def packed_stack(
+    cell: type[Cell],
+    data: Tensor,
+    batch_sizes: Tensor,
+    first: tuple[Tensor, ...],
+    weights: list[Tensor],
+    *,
+    bias: bool,
+    train: bool,
+    layers: int,
+    dropout: float,
+    bidirectional: bool,
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """The same over the data of a PackedSequence."""
+    states = first if cell is LSTM else first[0]
+    output, *final = CELLS[cell](
+        data, batch_sizes, states, weights, bias, layers, dropout, train, bidirectional
+    )
+    return output, tuple(final)
+
+
+def _with_gradient(x: Tensor, weight_ih: Tensor) -> Tensor:
+    """x as something that needs a gradient where the weights do: no columns of a weight are added.
+
+    Without it, oneDNN's LSTM saves an undefined tensor, and torch.compile fails (torch 2.13).
+    """
+    if x.requires_grad or not weight_ih.requires_grad or not torch.is_grad_enabled():
+        return x
+    return torch.cat([x, weight_ih[0, :0].expand(*x.shape[:-1], 0)], -1)
 
 
 def _with_padding_column(x: Tensor, valid: Tensor, w: Weights) -> tuple[Tensor, Weights]:

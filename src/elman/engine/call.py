@@ -24,6 +24,11 @@ class Weights:
     weight_hr: Tensor | None = None  # (P, H)
     params: dict[str, Tensor] = field(default_factory=dict)  # each (H,)
 
+    def dense(self) -> list[Tensor]:
+        """What there is of the matrices and biases, in torch's order."""
+        found = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, self.weight_hr)
+        return [w for w in found if w is not None]
+
 
 @dataclass(frozen=True)
 class Call:

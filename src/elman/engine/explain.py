@@ -1,6 +1,6 @@
 """Why a layer runs in the engine it runs in."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -8,6 +8,7 @@ from elman.engine.call import Call
 from elman.engine.select import Explanation, explain_call
 
 
+@runtime_checkable
 class Layer(Protocol):
     """A layer that says what it would ask an engine: `elman.nn.Recurrent` and the drop-ins."""
 

@@ -1,12 +1,10 @@
 """A trial step of a cell, so that a mistake in its equations is found when a layer is made."""
 
-from types import SimpleNamespace
-
 import torch
 
 from elman.cells import Cell
 from elman.engine.call import Weights
-from elman.engine.step import parameters, step
+from elman.engine.step import Names, parameters, step
 
 
 def output_width(cell: type[Cell], hidden: int, first: int) -> int:
@@ -15,6 +13,9 @@ def output_width(cell: type[Cell], hidden: int, first: int) -> int:
     Raises:
         ValueError, TypeError: one step of the cell fails, with the cell's name.
     """
+    if first == 1 < hidden:
+        # A projected state of one unit would broadcast, so that a read of it goes unseen.
+        output_width(cell, 3, 2)
     gates, recurrent = len(cell.gates), len(cell.recurrent)
     weights = Weights(
         torch.zeros(gates * hidden, 1),
@@ -27,18 +28,15 @@ def output_width(cell: type[Cell], hidden: int, first: int) -> int:
     widths = [first, *(hidden for _ in cell.state[1:])]
     state = cell.State(*(torch.zeros(1, width) for width in widths))
     p = parameters(weights, dict(cell.constants))
+    hint = " (proj_size needs an update that reads the first state through u alone)"
+    hint = hint if first != hidden else ""
     try:
-        output, new = step(cell, SimpleNamespace(**columns), state, p, weights)
+        output, new = step(cell, Names(**columns), state, p, weights)
     except (AttributeError, TypeError, RuntimeError) as error:
-        raise ValueError(f"{cell.__name__}: a trial step fails: {error}") from error
+        raise ValueError(f"{cell.__name__}: a trial step fails: {error}{hint}") from error
     for name, value, width in zip(cell.state, new, widths, strict=True):
         if value.shape[-1] != width:
             raise ValueError(
-                f"{cell.__name__}: state {name} becomes {value.shape[-1]} wide, not {width}"
-                + (
-                    " (proj_size needs an update that reads it through u alone)"
-                    if first != hidden
-                    else ""
-                )
+                f"{cell.__name__}: state {name} becomes {value.shape[-1]} wide, not {width}{hint}"
             )
     return int(output.shape[-1])

@@ -5,7 +5,6 @@ it, and it is the only loop over time in the library.
 """
 
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from elman import state as states
 from elman.engine.call import Call, Result
-from elman.engine.step import parameters, project_input, step
+from elman.engine.step import Names, parameters, project_input, step
 
 Step = Callable[[int, Any], tuple[Tensor, Any]]
 
@@ -46,7 +45,7 @@ def run(call: Call) -> Result:
     )
 
 
-def steps_of_input(call: Call) -> Callable[[int], SimpleNamespace]:
+def steps_of_input(call: Call) -> Callable[[int], Names]:
     """`x` of a cell at step t: the gates of the input projection, and the further inputs."""
     gates = call.cell.gates
     projected = project_input(call.x, call.weights) if gates else None
@@ -56,7 +55,7 @@ def steps_of_input(call: Call) -> Callable[[int], SimpleNamespace]:
     if "raw" in call.cell.inputs:
         columns["raw"] = call.x
     over_time = {name: value.unbind(1) for name, value in columns.items()}
-    return lambda t: SimpleNamespace(**{name: value[t] for name, value in over_time.items()})
+    return lambda t: Names(**{name: value[t] for name, value in over_time.items()})
 
 
 def scan(

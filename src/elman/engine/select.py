@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from typing import NamedTuple
 
 import torch
+from torch.autograd import forward_ad
 
 from elman.cells import LSTM
 from elman.engine import aten, reference
@@ -59,10 +60,20 @@ def _aten_verdict(call: Call) -> Verdict:
         return no("ATen projects the state of an LSTM only", "set proj_size=0")
     if call.states and len(call.cell.state) > 1:
         return no("ATen returns c for the last step alone", "ask for states=True only to look")
+    if _transformed():
+        return no("ATen's layers do not know torch.func's vmap and jvp")
     if not call.x.is_floating_point():
         return no(f"ATen has no recurrent layer for {call.x.dtype}", "pass real floating numbers")
     where = {"cpu": "oneDNN or ATen on the CPU", "cuda": "cuDNN"}.get(call.x.device.type, "ATen")
     return Verdict("torch", True, f"{call.cell.__name__} runs in {where}")
+
+
+def _transformed() -> bool:
+    """Whether a transform of torch.func, or forward-mode differentiation, is at work."""
+    if torch.compiler.is_compiling():
+        return False
+    level = torch._C._functorch.maybe_current_level()
+    return level is not None or forward_ad._current_level >= 0
 
 
 def _reference_verdict(_: Call) -> Verdict:
@@ -103,6 +114,16 @@ def checked(engine: str | None) -> str | None:
     return engine
 
 
+def forced_engine() -> str | None:
+    """The engine that `use` forces on every layer here, or None."""
+    return _forced.get()
+
+
+# torch.compile cannot trace a ContextVar: it takes what is forced while it compiles as a constant.
+# This is torch.compiler.assume_constant_result, which would import all of Dynamo (2 s) here.
+forced_engine._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+
 def explain_call(call: Call) -> Explanation:
     """Each engine's verdict on a call."""
     return Explanation(verdict(call) for verdict in _VERDICTS.values())
@@ -116,7 +137,7 @@ def select_engine(call: Call, engine: str | None = None) -> str:
     Raises:
         EngineUnavailable: the forced engine cannot run this call.
     """
-    forced = engine or _forced.get()
+    forced = engine or forced_engine()
     explanation = explain_call(call)
     if forced is not None:
         verdict = next(v for v in explanation if v.engine == forced)
@@ -165,6 +186,8 @@ def _no_steps(call: Call) -> Result:
         keep=None,
         inputs={k: v.new_zeros(v.shape[0], 1, *v.shape[2:]) for k, v in call.inputs.items()},
     )
-    width = reference.run(one)
+    # Without a graph: a derivative that is infinite at zero would make NaN of no gradient.
+    with torch.no_grad():
+        width = reference.run(one)
     states = width.states and type(width.states)(*(s[:, :0] for s in width.states))
     return Result(width.output[:, :0], call.state, states)

@@ -1,6 +1,5 @@
 """One step of a cell on torch tensors: what every other way of running a cell must agree with."""
 
-from types import SimpleNamespace
 from typing import Any, cast
 
 import torch
@@ -10,6 +9,17 @@ from torch.nn.functional import linear
 from elman.cells import Cell
 from elman.engine.call import Weights
 from elman.ops import Deferred
+
+
+class Names:
+    """Values by name: `x` and `p` in a cell. torch.compile cannot trace a SimpleNamespace."""
+
+    def __init__(self, **values: Any) -> None:
+        for name, value in values.items():
+            setattr(self, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"there is no {name!r}, only {', '.join(vars(self))}")
 
 
 class Product(Deferred):
@@ -59,9 +69,9 @@ class RecurrentProjection:
         return linear(v, rows, None if bias is None else bias.chunk(gates)[index])
 
 
-def parameters(weights: Weights, constants: dict[str, float]) -> SimpleNamespace:
+def parameters(weights: Weights, constants: dict[str, float]) -> Names:
     """`p` in a cell."""
-    return SimpleNamespace(**weights.params, **constants)
+    return Names(**weights.params, **constants)
 
 
 def project_input(x: Tensor, weights: Weights) -> Tensor:
@@ -71,9 +81,9 @@ def project_input(x: Tensor, weights: Weights) -> Tensor:
 
 def step(
     cell: type[Cell],
-    x: SimpleNamespace,
+    x: Names,
     s: Any,
-    p: SimpleNamespace,
+    p: Names,
     weights: Weights,
     *,
     state_mask: Tensor | None = None,
@@ -103,7 +113,7 @@ def as_state(cell: type[Cell], values: Any) -> Any:
     return cell.State(*(v.resolve() if isinstance(v, Deferred) else v for v in values))
 
 
-def read(cell: type[Cell], state: Any, x: SimpleNamespace, p: SimpleNamespace) -> Tensor:
+def read(cell: type[Cell], state: Any, x: Names, p: Names) -> Tensor:
     """What the layer returns of a new state."""
     if cell.read is None:
         return cast(Tensor, state[0])

@@ -14,7 +14,7 @@ from elman import init
 from elman.cells import Cell
 from elman.engine import Call, Result, Weights, checked
 from elman.engine.step import as_state, parameters
-from elman.nn.layout import check_sizes, parameter_shapes
+from elman.nn.layout import check_sizes, check_stack, constrained, parameter_shapes
 from elman.nn.masks import NO_MASKS, Masks, scaled, zoneout_masks
 from elman.nn.options import Rates, as_cell, constants_of, positive, zoneout_rates
 from elman.nn.sequence import (
@@ -45,7 +45,7 @@ class Recurrent(nn.Module):
         hidden_size: H.
         layers: how many, one on top of the other.
         bidirectional: also run backwards in time and concatenate: outputs are D * O wide.
-        bias: whether there are b_ih and b_hh.
+        bias: whether there are b_ih and b_hh, unless the cell has shifts of its own.
         proj_size: P > 0 projects the first state to P units after each step.
         residual: add to the output of each layer after the first what came in.
         layer_norm: normalise what goes into each layer after the first.
@@ -112,7 +112,8 @@ class Recurrent(nn.Module):
         self.layers = positive("layers", layers)
         self.proj_size = positive("proj_size", proj_size, least=0)
         self.directions = 2 if bidirectional else 1
-        self.bias, self.residual, self.layer_norm = bias, residual, layer_norm
+        self.bias = bias and self.cell.bias
+        self.residual, self.layer_norm = residual, layer_norm
         self.rates = Rates(dropout, input_dropout, output_dropout, state_dropout, weight_drop)
         self.zoneout = zoneout_rates(zoneout, self.cell.state)
         self.learn_initial_state = learn_initial_state
@@ -121,21 +122,21 @@ class Recurrent(nn.Module):
         self._create_parameters({"device": device, "dtype": dtype})
         self.reset_parameters()
 
-    # --- parameters ------------------------------------------------------------------------------
-
     def _create_parameters(self, kind: dict[str, Any]) -> None:
-        check_sizes(self.cell, self.input_size, self.hidden_size)
+        check_sizes(self.cell, self.input_size, self.hidden_size, self.proj_size)
         first = self._width(self.cell.state[0])
         out = engines.output_width(self.cell, self.hidden_size, first)
         self.output_size = self.directions * out
+        check_stack(self.cell, self.hidden_size, self.layers, self.output_size)
         shapes = partial(parameter_shapes, self.cell, self.hidden_size, first, self.bias)
         for k, suffix in enumerate(self.suffixes):
             width = self.input_size if k < self.directions else self.output_size
             for name, shape in shapes(width, self.learn_initial_state).items():
                 empty = torch.empty(shape, **kind)
                 self.register_parameter(f"{name}_{suffix}", nn.Parameter(empty))
-        norms = (nn.LayerNorm(self.output_size, **kind) for _ in range(self.layers - 1))
-        self.norms = nn.ModuleList(norms if self.layer_norm else ())
+        if self.layer_norm:
+            norms = (nn.LayerNorm(self.output_size, **kind) for _ in range(self.layers - 1))
+            self.norms = nn.ModuleList(norms)
 
     @property
     def suffixes(self) -> list[str]:
@@ -164,6 +165,8 @@ class Recurrent(nn.Module):
         weight_hh = get("weight_hh")
         if masks.weight is not None and weight_hh is not None:
             weight_hh = weight_hh * masks.weight[k]
+        if weight_hh is not None:
+            weight_hh = constrained(self.cell, weight_hh)
         return Weights(
             getattr(self, f"weight_ih_{self.suffixes[k]}"),
             weight_hh,
@@ -172,8 +175,6 @@ class Recurrent(nn.Module):
             get("weight_hr"),
             {name: getattr(self, f"{name}_{self.suffixes[k]}") for name in self.cell.params},
         )
-
-    # --- state -----------------------------------------------------------------------------------
 
     def _width(self, name: str) -> int:
         return (
@@ -206,7 +207,7 @@ class Recurrent(nn.Module):
 
     def _as_state(self, state: State, batch: int) -> State:
         shapes = [(batch, self._width(name)) for name in self.cell.state]
-        return check_state(state, self.cell, self.suffixes, shapes)
+        return check_state(state, self.cell, self.suffixes, shapes, self.weight_ih_l0)
 
     def last(self, state: State) -> Float[Tensor, "B DO"]:
         """What the top layer ended with, both directions side by side: (B, D * P).
@@ -214,8 +215,6 @@ class Recurrent(nn.Module):
         Unlike `y[:, -1]`, this is right for rows of unequal lengths and for the backward direction.
         """
         return torch.cat([s[0] for s in state[-self.directions :]], -1)
-
-    # --- running ---------------------------------------------------------------------------------
 
     def forward(
         self,
@@ -252,7 +251,8 @@ class Recurrent(nn.Module):
         run = self._prepare(
             x, state, lengths=lengths, reset=reset, masks=masks, states=states, **inputs
         )
-        y, results = run.x, list[Result]()
+        y = run.x
+        results: list[Result] = []
         for layer in range(self.layers):
             below = y
             found = self._run_layer(run, layer, self._enter(y, layer, run.masks))
@@ -315,7 +315,8 @@ class Recurrent(nn.Module):
 
     def first_call(self, x: Tensor, state: State | None = None, **options: Any) -> Call:
         """What `forward` with these arguments asks of an engine for the first layer, forwards."""
-        run = self._prepare(x, state, **options)
+        with torch.random.fork_rng(devices=[]):  # to look at dropout's masks is not to draw them
+            run = self._prepare(x, state, **options)
         return self._call(run, 0, run.x)
 
     def _prepare(

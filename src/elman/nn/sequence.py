@@ -33,11 +33,19 @@ def check_input(x: Tensor, input_size: int, like: Tensor) -> None:
         raise ValueError(
             f"x must be (batch, time, input_size={input_size}), got {tuple(x.shape)}.{one}"
         )
+    check_kind("x", x, like)
+
+
+def check_kind(name: str, x: Tensor, like: Tensor) -> None:
+    """Refuse an input that is not in the layer's own dtype and device."""
     if x.dtype != like.dtype and not torch.is_autocast_enabled(x.device.type):
-        raise TypeError(f"x is {x.dtype} and the layer {like.dtype}: write x.to({like.dtype})")
+        raise TypeError(
+            f"{name} is {x.dtype} and the layer {like.dtype}: write {name}.to({like.dtype})"
+        )
     if x.device != like.device:
         raise ValueError(
-            f"x is on {x.device} and the layer on {like.device}: write x.to({str(like.device)!r})"
+            f"{name} is on {x.device} and the layer on {like.device}: "
+            f"write {name}.to({str(like.device)!r})"
         )
 
 
@@ -45,8 +53,10 @@ def as_lengths(lengths: Tensor | Sequence[int] | None, x: Tensor) -> Tensor | No
     """Lengths as an int64 tensor (B,) beside `x` (B, T, I)."""
     if lengths is None:
         return None
-    found = torch.as_tensor(lengths, device=x.device)
     batch, steps = x.shape[:2]
+    # The list of no rows has no dtype of its own.
+    empty = not isinstance(lengths, Tensor) and not batch
+    found = torch.as_tensor(lengths, dtype=torch.int64 if empty else None, device=x.device)
     if found.shape != (batch,):
         raise ValueError(f"lengths must be ({batch},), one a row of x, got {tuple(found.shape)}")
     if found.is_floating_point() or found.dtype == torch.bool:
@@ -89,6 +99,7 @@ def check_inputs(
                 f"{name} must be (batch, time) = {tuple(x.shape[:2])} or with a last axis of "
                 f"{hidden}, got {tuple(value.shape)}"
             )
+        check_kind(name, value, x)
     return inputs
 
 
@@ -97,6 +108,7 @@ def check_state(
     cell: type[Cell],
     suffixes: Sequence[str],
     shapes: Sequence[tuple[int, int]],
+    like: Tensor,
 ) -> tuple[Any, ...]:
     """A state given by the caller: one `cell.State` of the right shapes for each suffix."""
     if not isinstance(state, tuple) or len(state) != len(suffixes):
@@ -105,9 +117,13 @@ def check_state(
             f"layer.initial_state(batch) returns it; got {type(state).__name__}"
         )
     for suffix, one in zip(suffixes, state, strict=True):
+        if not isinstance(one, tuple) or not all(isinstance(leaf, Tensor) for leaf in one):
+            raise TypeError(f"state of {suffix}: must be a {cell.__name__}.State, got {one!r}")
         found = [tuple(leaf.shape) for leaf in one]
         if found != list(shapes):
             raise ValueError(f"state of {suffix}: must have shapes {list(shapes)}, got {found}")
+        for name, leaf in zip(cell.state, one, strict=True):
+            check_kind(name, leaf, like)
     return tuple(cell.State(*one) for one in state)
 
 

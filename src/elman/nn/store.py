@@ -55,14 +55,14 @@ def load(path: str | os.PathLike[str], cells: Iterable[type[Cell]] = ()) -> Recu
     return module.eval()
 
 
-def arrays(module: nn.Module) -> dict[str, np.ndarray[Any, Any]]:
+def arrays(module: nn.Module) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
     """A module's parameters and buffers as arrays, by name."""
     return {name: t.detach().cpu().numpy() for name, t in module.state_dict().items()}
 
 
 def fill(
     module: nn.Module,
-    tensors: Mapping[str, np.ndarray[Any, Any]],
+    tensors: Mapping[str, np.ndarray[Any, np.dtype[Any]]],
     path: str | os.PathLike[str],
 ) -> None:
     """Copy arrays into a module's parameters and buffers, all of them and nothing else."""

@@ -17,7 +17,7 @@ from torch import Tensor
 
 Tree: TypeAlias = Any
 Json: TypeAlias = Any
-Arrays: TypeAlias = dict[str, np.ndarray[Any, Any]]
+Arrays: TypeAlias = dict[str, np.ndarray[Any, np.dtype[Any]]]
 
 # NumPy has no type for these; their bytes travel as integers of the same width.
 _AS_INTEGERS = {torch.bfloat16: torch.int16, torch.complex64: torch.int64}
