@@ -197,7 +197,7 @@ def test_a_cells_own_parameters_keep_their_initialiser() -> None:
     class Timed(cells.Cell):
         gates = ("n",)
         recurrent = ()
-        params = {"tau": init.constant(7.0)}  # noqa: RUF012
+        params = {"tau": init.constant(7.0)}
 
         def update(x, u, s, p):
             return s.h + (x.n - s.h) / p.tau

@@ -87,6 +87,7 @@ def test_explain_and_copies(name, options):
     assert not torch.equal(found, leaves(cell(x))[0])
 
 
+@pytest.mark.plain_code
 @pytest.mark.parametrize(("name", "options"), KINDS)
 def test_compiles_whole(name, options):
     torch._dynamo.reset()

@@ -144,6 +144,7 @@ def call(form, layer, x):
     return layer(x, lengths=LENGTHS) if form == "lengths" else layer(x)
 
 
+@pytest.mark.plain_code
 @pytest.mark.usefixtures("allow_rnn")
 @pytest.mark.parametrize("form", ["plain", "lengths", "reset", "packed"])
 @pytest.mark.parametrize("backend", ["eager", "aot_eager"])
@@ -160,6 +161,7 @@ def test_compiles_whole(name, backend, form):
     )
 
 
+@pytest.mark.plain_code
 @pytest.mark.parametrize("name", NAMES)
 def test_without_the_setting_torch_itself_refuses_the_whole_graph(name):
     """If this fails, torch has learnt it: `allow_rnn` can go from here and the documentation."""
@@ -171,6 +173,7 @@ def test_without_the_setting_torch_itself_refuses_the_whole_graph(name):
     same(torch.compile(layer, backend="eager")(x), layer(x))
 
 
+@pytest.mark.plain_code
 @pytest.mark.usefixtures("allow_rnn")
 def test_what_is_forced_while_compiling_is_compiled_in():
     layer, x = make("LSTM"), torch.randn(T, B, IN)
@@ -188,6 +191,7 @@ def test_what_is_forced_while_compiling_is_compiled_in():
     assert "lstm" in graphs[1]
 
 
+@pytest.mark.plain_code
 @pytest.mark.parametrize("lengths", [False, True])
 @pytest.mark.parametrize("name", NAMES)
 def test_exports_for_any_batch(name, lengths):

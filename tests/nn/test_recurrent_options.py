@@ -227,7 +227,7 @@ def test_a_learned_initial_state_starts_as_the_cell_says_and_gets_gradients() ->
     class Started(Cell):
         gates = ("n",)
         state = ("h", "c")
-        params = {"tau": init.constant(4.0)}  # noqa: RUF012
+        params = {"tau": init.constant(4.0)}
 
         def update(x, u, s, p):
             c = s.c + (tanh(x.n + u.n) - s.c) / p.tau
@@ -278,7 +278,7 @@ def test_projection_is_refused_where_update_reads_the_state(proj_size) -> None:
 def test_constants() -> None:
     class Leaky(Cell):
         gates = ("n",)
-        constants = {"rate": 0.1, "gain": 2.0}  # noqa: RUF012
+        constants = {"rate": 0.1, "gain": 2.0}
 
         def update(x, u, s, p):
             return s.h + p.rate * (p.gain * tanh(x.n + u.n) - s.h)

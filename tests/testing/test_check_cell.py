@@ -20,8 +20,8 @@ class Everything(Cell):
     gates = ("z", "n")
     recurrent = ()
     state = ("c", "top")
-    params = {"tau": init.log_uniform(1, 100), "bend": init.constant(0.0)}  # noqa: RUF012
-    constants = {"floor": 0.1}  # noqa: RUF012
+    params = {"tau": init.log_uniform(1, 100), "bend": init.constant(0.0)}
+    constants = {"floor": 0.1}
     inputs = ("dt", "raw")
 
     def update(x, u, s, p):

@@ -52,8 +52,8 @@ def test_a_source_is_asked_for(tmp_path) -> None:
 class Rich(Cell):
     gates = ("a", "b")
     state = ("h", "c")
-    params = {"tau": init.log_uniform(1, 9), "v": init.uniform(-1, 1)}  # noqa: RUF012
-    constants = {"rate": 0.3}  # noqa: RUF012
+    params = {"tau": init.log_uniform(1, 9), "v": init.uniform(-1, 1)}
+    constants = {"rate": 0.3}
     inputs = ("dt",)
 
     def update(x, u, s, p):

@@ -1,5 +1,5 @@
 """What cannot be an instruction is refused, with the line and what to write instead."""
-# ruff: noqa: RUF012 (a cell declares by class attributes)
+
 
 import linecache
 import math

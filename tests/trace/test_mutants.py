@@ -1,5 +1,5 @@
 """The comparison sees what is wrong: tapes and rules that are broken on purpose must fail it."""
-# ruff: noqa: RUF012 (a cell declares by class attributes)
+
 
 from dataclasses import replace
 

@@ -1,5 +1,5 @@
 """What is saved, shared and computed once: counts and forms that the rule gives."""
-# ruff: noqa: RUF012 (a cell declares by class attributes)
+
 
 import textwrap
 from pathlib import Path

@@ -1,5 +1,5 @@
 """Cells that say all that a cell can say, beside the reference engine."""
-# ruff: noqa: RUF012 (a cell declares by class attributes)
+
 
 import pytest
 import torch

@@ -3,6 +3,7 @@
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
 
 from elman.engine.call import Call
 from elman.engine.select import Explanation, explain_call
@@ -17,7 +18,7 @@ class Layer(Protocol):
         ...
 
 
-def explain(layer: Layer, x: Tensor, **options: Any) -> Explanation:
+def explain(layer: Layer, x: Tensor | PackedSequence, **options: Any) -> Explanation:
     """Each engine, with the reason for or against it, for `layer(x, **options)`.
 
     All layers of a stack ask alike but for their sizes, so the first one speaks for all.
