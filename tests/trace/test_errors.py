@@ -1,6 +1,5 @@
 """What cannot be an instruction is refused, with the line and what to write instead."""
 
-
 import linecache
 import math
 import re

@@ -1,6 +1,5 @@
 """The comparison sees what is wrong: tapes and rules that are broken on purpose must fail it."""
 
-
 from dataclasses import replace
 
 import pytest

@@ -1,6 +1,5 @@
 """What is saved, shared and computed once: counts and forms that the rule gives."""
 
-
 import textwrap
 from pathlib import Path
 

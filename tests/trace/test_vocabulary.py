@@ -1,6 +1,5 @@
 """Cells that say all that a cell can say, beside the reference engine."""
 
-
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
