@@ -50,6 +50,7 @@ def test_a_cell_of_ones_own_is_given_again(tmp_path):
     assert elman.load(path, cells=[Leaky]).constants == {"rate": 0.7}
 
 
+@pytest.mark.errors
 def test_other_modules_are_refused_by_name(tmp_path):
     with pytest.raises(TypeError, match="got Linear"):
         elman.save(torch.nn.Linear(2, 3), tmp_path / "x.safetensors")
