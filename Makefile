@@ -47,7 +47,7 @@ wheel: setup
 	bash tools/wheel.sh $(BIN)/python
 
 bench: setup
-	$(BIN)/python bench/cells_table.py
+	$(BIN)/elman cells
 	$(BIN)/python bench/dropin_equality.py
 	$(BIN)/python bench/dropin.py
 	$(BIN)/python bench/ragged.py

@@ -90,7 +90,7 @@ def test_the_whole_job(file, capsys):
     assert elman("predict", model) == 0
     out, err = capsys.readouterr()
     rows = out.strip().split("\n")
-    assert rows[0] == "shop,day,elman"
+    assert rows[0] == "shop,day,elman,elman-lo-80,elman-hi-80,elman-lo-95,elman-hi-95"
     assert len(rows) == 1 + 2 * 4
     assert rows[5].startswith("süd,2024-01-29,")
     assert elman("predict", run, "-o", "f.csv") == 0
@@ -181,6 +181,13 @@ MISTAKES = {
     "not a cell": (["train", "forecast", "FILE", "--h", "4", "--cell", "my.py:other"], "int"),
     "a bad setting": (["train", "forecast", "FILE", "--h", "4", "--dropout", "2"], "dropout must"),
     "a bad training setting": (["train", "forecast", "FILE", "--h", "4", "--lr", "-1"], "lr must"),
+    "a level that is a share": (["train", "forecast", "FILE", "--h", "4", "--level", "0.8"], "80?"),
+    "a level that is text": (["train", "forecast", "FILE", "--h", "4", "--level", "x"], "--level"),
+    "no such config": (["train", "forecast", "FILE", "--config", "c.toml"], "c.toml: no such file"),
+    "no windows": (
+        ["train", "forecast", "FILE", "--h", "4", "--n-windows", "-1"],
+        "n_windows must be 1",
+    ),
     "no such run": (["predict", "runs/none"], "runs/none"),
     "a run that is no model": (["predict", "FILE"], "shop sales.csv"),
     "no such demo": (["demo", "weather"], "known: forecast"),

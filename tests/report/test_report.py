@@ -117,3 +117,13 @@ def test_plotting_changes_no_global_setting():
     plots.svg(plots.legend(plots.forecast(plots.figure()[1][0], times, times, {})))
     assert settings() == before
     assert ("matplotlib.pyplot" in sys.modules) == pyplot
+
+
+def test_bands_lie_behind_one_another_and_are_darker_inside():
+    _, (ax,) = plots.figure()
+    times = np.arange(4)
+    plots.band(ax, times, times - 2, times + 2, name="95 %")
+    assert plots.band(ax, times, times - 1, times + 1, name="80 %", depth=1) is ax
+    outer, inner = (drawn.get_alpha() for drawn in ax.collections)
+    assert outer < inner
+    assert "95 %" in plots.svg(plots.legend(ax))

@@ -47,7 +47,8 @@ def test_fitting_is_silent_and_writes_nothing(tmp_path, monkeypatch, capfd):
 
 def test_a_prediction_has_the_names_types_and_times_of_the_table(fitted):
     frame = fitted.predict()
-    assert frame.columns == ["unique_id", "ds", "elman"]
+    ends = ["elman-lo-80", "elman-hi-80", "elman-lo-95", "elman-hi-95"]
+    assert frame.columns == ["unique_id", "ds", "elman", *ends]
     assert frame["ds"].dtype == pl.Date
     assert frame["unique_id"].to_list() == ["a"] * 6 + ["b"] * 6
     assert str(frame["ds"][0]) == "2008-05-01"
@@ -57,9 +58,9 @@ def test_a_prediction_has_the_names_types_and_times_of_the_table(fitted):
 
 def test_the_evaluation_has_every_baseline_and_a_verdict(fitted):
     evaluation = fitted.evaluate()
-    names = ["GRU", "NLinear", "feedforward", "repeat", "seasonal naive (12)"]
+    names = ["GRU", "NLinear", "feedforward", "repeat", "seasonal naive (12)", "Naive2"]
     assert list(evaluation.test) == list(evaluation.validation) == names
-    assert len(evaluation.per_series) == 2 * 5
+    assert len(evaluation.per_series) == 2 * 6
     assert ("does NOT beat" in evaluation.verdict()) != evaluation.beats_best_baseline
     text = evaluation.table().text()
     assert all(name in text for name in names)
@@ -68,8 +69,8 @@ def test_the_evaluation_has_every_baseline_and_a_verdict(fitted):
 
 
 def test_the_same_seed_gives_the_same_forecast():
-    first, second = (Forecaster(**SMALL | {"steps": 6}).fit(table(120)).predict() for _ in range(2))
-    other = Forecaster(**SMALL | {"steps": 6, "seed": 1}).fit(table(120)).predict()
+    first, second = (Forecaster(**SMALL).fit(table()).predict() for _ in range(2))
+    other = Forecaster(**SMALL | {"seed": 1}).fit(table()).predict()
     assert first.equals(second)
     assert not first.equals(other)
 

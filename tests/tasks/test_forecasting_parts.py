@@ -129,7 +129,8 @@ def test_the_network_starts_at_the_last_value_and_learns(cell, window, h, segmen
     assert (net(x) == 0).all(), "zero on the scale of windows is the last value"
     windows = np.random.default_rng(0).normal(size=(3, window))
     last = np.repeat(windows[:, -1:], h, axis=1)
-    assert np.allclose(forecast(net, windows, np.ones(3)), last)
+    shape = dataclasses.replace(SHAPE, window=window, h=h)
+    assert np.allclose(forecast(net, windows, np.ones(3), shape), last)
     net(x).sum().backward()
     assert net.head.weight.grad is not None
     assert (net.head.weight.grad != 0).any(), "the recurrence is not cut off by starting at zero"
@@ -148,7 +149,7 @@ def test_networks_start_at_the_naive_forecast_that_trains_better():
         FeedForward(*size, 5, season=3),
         SegmentNetwork(GRU, *size, 2, hidden=4, season=3),
     ):
-        made = forecast(net, one.windows, np.ones(len(one.windows)))
+        made = forecast(net, one.windows, np.ones(len(one.windows)), shape)
         assert np.allclose(made, expected, atol=1e-5)
     steps = np.random.default_rng(1).normal(size=120)
     walk = {"ds": list(range(120)), "y": np.cumsum(steps).tolist()}

@@ -1,16 +1,10 @@
 """What is said of a cell: its equations, its tape, what a step costs."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from elman.cells import GRU, LSTM, RNN, Cell, CoRNN, LayerNormGRU, MinGRU, builtin
 from elman.ops import tanh
 from elman.trace import cost, describe, trace
-
-ROOT = Path(__file__).parents[2]
 
 
 def test_the_cost_of_an_lstm_is_what_one_counts_by_hand():
@@ -66,14 +60,3 @@ def test_in_a_notebook():
 
     assert describe(Silent)._repr_latex_() is None
     assert "Silent" in str(describe(Silent))
-
-
-def test_the_table_has_every_cell():
-    done = subprocess.run(
-        [sys.executable, ROOT / "bench" / "cells_table.py", "--hidden", "4", "--inputs", "2"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for name in builtin():
-        assert f"| {name} | yes |" in done.stdout

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from elman import __version__
 from elman.cells import Cell
-from elman.cli import demo_command, forecast_command
-from elman.cli.flags import finished, with_flags
+from elman.cli import cells_command, data_command, demo_command, forecast_command, forecast_use
+from elman.cli.config import fields
+from elman.cli.flags import finished, listed, with_flags
+from elman.cli.forecast_command import RunSettings
 from elman.tasks.forecast import DEFAULT_STEPS, FIT, ForecastSettings
 from elman.train import FitSettings
 
@@ -44,6 +46,7 @@ def build_app(cells: tuple[type[Cell], ...]) -> "App":
     app.command(_evaluate(cells), name="evaluate")
     app.command(_data(), name="data")
     app.command(_demo(), name="demo")
+    app.command(_cells(cells), name="cells")
     return app
 
 
@@ -51,21 +54,15 @@ def _train_forecast(cells: tuple[type[Cell], ...]) -> Any:
     from cyclopts import Parameter
 
     @finished
-    @with_flags(FitSettings, "Training", 3, FIT, _BUDGET)
-    @with_flags(ForecastSettings, "Forecast", 2)
+    @with_flags(FitSettings, "Training", 4, FIT, _BUDGET)
+    @with_flags(ForecastSettings, "Forecast", 3)
+    @with_flags(RunSettings, "Run", 2)
     def forecast(
         file: Annotated[
             Path | None,
-            Parameter(help="CSV (.csv, .csv.gz): a row for each series and time, in any order."),
+            Parameter(help="CSV or Parquet: a row for each series and time, in any order."),
         ] = None,
         /,
-        *,
-        runs: Annotated[Path, Parameter(help="Where the folder of the run is made.")] = Path(
-            "runs"
-        ),
-        resume: Annotated[
-            Path | None, Parameter(help="Go on with this run, which was stopped or killed.")
-        ] = None,
         **given: Any,
     ) -> None:
         """Forecast the next h values of one or many series.
@@ -74,7 +71,8 @@ def _train_forecast(cells: tuple[type[Cell], ...]) -> Any:
         beside it, prints a table of errors, and writes a model, metrics and a
         report to a new folder. A file may be gzipped.
         """
-        forecast_command.train(file, runs, resume, given, cells)
+        own = {name: given.pop(name) for name in fields(RunSettings) if name in given}
+        forecast_command.train(file, RunSettings(**own), given, cells)
 
     return forecast
 
@@ -90,13 +88,33 @@ def _predict(cells: tuple[type[Cell], ...]) -> Any:
             Path | None,
             Parameter(help="CSV with new rows of known or new series; none are needed."),
         ] = None,
+        futr_df: Annotated[
+            Path | None, Parameter(help="File of the covariates that are known ahead.")
+        ] = None,
+        static_df: Annotated[
+            Path | None, Parameter(help="File of the static covariates of new series.")
+        ] = None,
+        h: Annotated[
+            int | None, Parameter(help="Steps; by default those that it was trained for.")
+        ] = None,
+        level: Annotated[
+            str | None,
+            Parameter(
+                help="Intervals in per cent, such as 80,95; none for none; by default as trained.",
+                converter=listed(float),
+            ),
+        ] = None,
+        ids: Annotated[
+            str, Parameter(help="Series, with commas; all by default.", converter=listed(str))
+        ] = "",
         output: Annotated[
             Path | None, Parameter(name=("--output", "-o"), help="CSV file to write.")
         ] = None,
         cell: Annotated[str, Parameter(help="Your own cell, if it has one: my.py:MyCell.")] = "",
     ) -> None:
-        """Print the forecast of each series as CSV: its name, the time, and `elman`."""
-        forecast_command.predict(run, data, output, cell, cells)
+        """Print the forecast of each series as CSV: name, time, `elman` and its intervals."""
+        asked = forecast_use.Ahead(data, futr_df, static_df, h, level, ids or ())  # type: ignore[arg-type]
+        forecast_use.predict(run, asked, output, cell, cells)
 
     return predict
 
@@ -112,10 +130,16 @@ def _evaluate(cells: tuple[type[Cell], ...]) -> Any:
             Path | None,
             Parameter(help="CSV whose last values are forecast; the training data's by default."),
         ] = None,
+        static_df: Annotated[
+            Path | None, Parameter(help="File of the static covariates, if --data has none.")
+        ] = None,
+        per_series: Annotated[
+            Path | None, Parameter(help="CSV file to write the errors of each series to.")
+        ] = None,
         cell: Annotated[str, Parameter(help="Your own cell, if it has one: my.py:MyCell.")] = "",
     ) -> None:
         """Print the table of errors, beside those of the baselines."""
-        forecast_command.evaluate(run, data, cell, cells)
+        forecast_use.evaluate(run, data, static_df, per_series, cell, cells)
 
     return evaluate
 
@@ -123,18 +147,43 @@ def _evaluate(cells: tuple[type[Cell], ...]) -> Any:
 def _data() -> Any:
     from cyclopts import Parameter
 
+    names = listed(str)
+
     def data(
-        file: Annotated[Path, Parameter(help="CSV (.csv, .csv.gz).")],
+        file: Annotated[Path, Parameter(help="CSV (.csv, .csv.gz) or Parquet.")],
         /,
         *,
         id_col: Annotated[str, Parameter(help="Column that names the series.")] = "",
         time_col: Annotated[str, Parameter(help="Column of times.")] = "",
-        target_col: Annotated[str, Parameter(help="Column to forecast.")] = "",
+        target_col: Annotated[
+            str, Parameter(help="Column to forecast; all: each column of numbers is a series.")
+        ] = "",
         freq: Annotated[str, Parameter(help="Distance between times: 1h, 15m, 1d, 1mo.")] = "",
+        hist_exog_list: Annotated[
+            str | None, Parameter(help="Covariates of the past, with commas.", converter=names)
+        ] = None,
+        futr_exog_list: Annotated[
+            str | None, Parameter(help="Covariates known ahead, with commas.", converter=names)
+        ] = None,
+        stat_exog_list: Annotated[
+            str | None, Parameter(help="Static covariates, with commas.", converter=names)
+        ] = None,
+        static_df: Annotated[
+            Path | None, Parameter(help="File of static covariates, a row for each series.")
+        ] = None,
     ) -> None:
         """Say what is understood of a file, and the command that trains on it."""
-        names = {"id_col": id_col, "time_col": time_col, "target_col": target_col, "freq": freq}
-        forecast_command.describe(file, names)
+        data_command.describe(
+            file,
+            id_col=id_col,
+            time_col=time_col,
+            target_col=target_col,
+            freq=freq,
+            hist_exog_list=hist_exog_list,
+            futr_exog_list=futr_exog_list,
+            stat_exog_list=stat_exog_list,
+            static_df=static_df,
+        )
 
     return data
 
@@ -154,3 +203,19 @@ def _demo() -> Any:
         demo_command.demo(name, runs)
 
     return demo
+
+
+def _cells(own: tuple[type[Cell], ...]) -> Any:
+    from cyclopts import Parameter
+
+    def cells(
+        name: Annotated[str, Parameter(help="A cell to show whole, or my.py:MyCell.")] = "",
+        /,
+        *,
+        hidden: Annotated[int, Parameter(help="Units to count for.")] = 128,
+        inputs: Annotated[int, Parameter(help="Inputs to count for.")] = 128,
+    ) -> None:
+        """List the recurrences and what a step of each costs; with a name, show its tape."""
+        cells_command.show(name, hidden, inputs, own)
+
+    return cells

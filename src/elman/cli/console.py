@@ -4,6 +4,7 @@ import shlex
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 
 def say(text: str = "") -> None:
@@ -19,3 +20,10 @@ def result(text: str) -> None:
 def command(words: Iterable[str | Path]) -> str:
     """A command that can be pasted into a shell."""
     return " ".join(["elman", *(shlex.quote(str(word)) for word in words)])
+
+
+def csv_text(frame: Any) -> str:
+    """A table of any library as CSV."""
+    import narwhals as nw
+
+    return str(nw.from_native(frame).write_csv())

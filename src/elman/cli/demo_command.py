@@ -21,7 +21,7 @@ def demo(name: str, runs: Path) -> None:
     file = demo_file(name)
     say(f"Demonstration: {_DEMOS[name]}. Data: {DEMO_FILES[name]}, comes with elman.")
     say()
-    forecast_command.train(file, runs, None, {"h": 24}, ())
+    forecast_command.train(file, forecast_command.RunSettings(runs), {"h": 24}, ())
     say("")
     say("Try it on your own data:")
     say("  elman data FILE.csv                      what is understood of it")

@@ -70,17 +70,42 @@ def _parameters(
     heading = Group(group, sort_key=order)
     found = []
     for field in dataclasses.fields(settings):
-        text = described.get(field.name, "") + _default(field, defaults, words)
-        flag = Parameter(help=text, show_default=False, group=heading, negative="")
+        text = described.get(field.name, "") + _default(field, types[field.name], defaults, words)
+        listed = _listed(types[field.name])
+        more: dict[str, Any] = {} if listed is None else {"converter": listed}
+        flag = Parameter(help=text, show_default=False, group=heading, negative="", **more)
         kind = inspect.Parameter.KEYWORD_ONLY
-        annotation: Any = Annotated.__class_getitem__((types[field.name], flag))  # type: ignore[attr-defined]
+        asked = types[field.name] if listed is None else str
+        annotation: Any = Annotated.__class_getitem__((asked, flag))  # type: ignore[attr-defined]
         found.append(inspect.Parameter(field.name, kind, default=NOT_GIVEN, annotation=annotation))
     return found
 
 
-def _default(field: "dataclasses.Field[Any]", defaults: Any, words: dict[str, str]) -> str:
+def _listed(kind: Any) -> Callable[..., Any] | None:
+    """For a tuple of any length: what reads it from one word."""
+    if typing.get_origin(kind) is not tuple or typing.get_args(kind)[-1] is not Ellipsis:
+        return None
+    return listed(typing.get_args(kind)[0])
+
+
+def listed(each: Callable[[str], Any]) -> Callable[..., Any]:
+    """What reads a list from one word, with commas; `none` and nothing are an empty one."""
+
+    def convert(_: Any, tokens: Any) -> tuple[Any, ...]:
+        words = [word.strip() for word in tokens[0].value.split(",")]
+        return () if words in ([""], ["none"]) else tuple(each(word) for word in words)
+
+    return convert
+
+
+def _default(
+    field: "dataclasses.Field[Any]", kind: Any, defaults: Any, words: dict[str, str]
+) -> str:
     value = field.default if defaults is None else getattr(defaults, field.name)
     if value is dataclasses.MISSING or value in ("", None) or field.name in words:
         return ""
-    shown = " ".join(map(str, value)) if isinstance(value, tuple) else value
+    if value == ():
+        return ""
+    many = isinstance(value, tuple)
+    shown = ("," if _listed(kind) else " ").join(map(str, value)) if many else value
     return f" [default: {shown}]"

@@ -1,26 +1,28 @@
-"""What the verbs do for the task `forecast`."""
+"""`elman train forecast`: a new run, one that goes on, one from the weights of another."""
 
 import dataclasses
-import json
-import os
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from elman.cells import Cell
 from elman.cli import run_folder
 from elman.cli.cell_files import find_cell
-from elman.cli.console import command, result, say
+from elman.cli.config import fields, read_config
+from elman.cli.console import command, say
+from elman.cli.forecast_results import TASK, cross, say_results, write_results
+from elman.cli.forecast_use import Cells, load
 from elman.cli.interrupted import Interrupted
-from elman.data import Panel, read_panel
+from elman.data import Panel
 from elman.tasks.forecast import Forecaster, ForecastSettings, budgeted, examples
-from elman.tasks.forecasting import page
+from elman.tasks.forecasting.crossing import Cutoffs, until
 from elman.tasks.forecasting.resolve import resolve
-from elman.tasks.forecasting.store import model_path
 from elman.train import FitSettings
-from elman_runtime import files
 
-TASK = "forecast"
-Cells = tuple[type[Cell], ...]
+CROSSED = "cross_validation"
+_DATA = ("path", "sha256", "asked", "start", "static_df", "futr_df")
+_LISTS = ("futr_exog_list", "hist_exog_list", "stat_exog_list")
 
 # What the table tells where the user does not.
 _INFERRED = ("id_col", "time_col", "target_col", "freq", "season")
@@ -28,53 +30,194 @@ _INFERRED = ("id_col", "time_col", "target_col", "freq", "season")
 _CHANGEABLE = ("steps", "epochs", "minutes", "patience", "cell")
 
 
-def train(
-    file: Path | None, runs: Path, resume: Path | None, given: dict[str, Any], cells: Cells
-) -> None:
+@dataclasses.dataclass(frozen=True)
+class Tables:
+    """Files: the series, static covariates, and covariates after the end."""
+
+    file: Path | None = None
+    static_df: Path | None = None
+    futr_df: Path | None = None
+
+    def or_else(self, data: dict[str, Any]) -> "Tables":
+        """These, and those that [data] names where none is given."""
+        named = {"file": "path", "static_df": "static_df", "futr_df": "futr_df"}
+        found = {mine: Path(data[key]) for mine, key in named.items() if key in data}
+        given = {name: path for name, path in vars(self).items() if path is not None}
+        return Tables(**found | given)
+
+    def read(self, forecaster: Forecaster) -> Panel:
+        """The series, as a forecaster understands them."""
+        return forecaster.read(self.file, self.static_df, self.futr_df)
+
+    @property
+    def series(self) -> Path:
+        """The file of the series. Raises ValueError where none was given."""
+        if self.file is None:
+            raise ValueError("a file must be given; got none; elman train forecast FILE --h 28")
+        return self.file
+
+    def recorded(self, panel: Panel) -> dict[str, Any]:
+        """For [data] of settings.toml."""
+        found = {"path": str(self.series.resolve()), "sha256": panel.sha256}
+        for name in ("static_df", "futr_df"):
+            path = getattr(self, name)
+            found |= {} if path is None else {name: str(path.resolve())}
+        return found
+
+
+@dataclasses.dataclass(frozen=True)
+class RunSettings:
+    """What a run is told beside the settings of the forecast and of its training.
+
+    - `runs`: where the folder of the run is made.
+    - `resume`: go on with this run, which was stopped or killed.
+    - `config`: settings from a TOML file, such as that of a run; flags count more.
+    - `from_`: begin with the weights of this run or model file.
+    - `static_df`: file of static covariates, a row for each series.
+    - `futr_df`: file of rows after the end, with covariates that are known ahead.
+    - `n_windows`: cutoffs of a cross-validation that follows; 0 for none.
+    - `step_size`: steps between these cutoffs; h by default.
+    - `cv_refit`: train before each of these cutoffs, not once.
+    - `threads`: of torch. A network of this size gains little from a second one, and loses much
+      by it where something else is running.
+    """
+
+    runs: Path = Path("runs")
+    resume: Path | None = None
+    config: Path | None = None
+    from_: Path | None = None
+    static_df: Path | None = None
+    futr_df: Path | None = None
+    n_windows: int = 0
+    step_size: int | None = None
+    cv_refit: bool = False
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a number of threads below 1."""
+        if self.threads < 1:
+            raise ValueError(f"--threads: must be a whole number from 1 up; got {self.threads}")
+
+    @property
+    def cutoffs(self) -> Cutoffs | None:
+        """Of the cross-validation that follows; None for none."""
+        given = (self.n_windows, self.step_size, self.cv_refit)
+        return Cutoffs(*given) if self.n_windows else None
+
+    def tables(self, file: Path | None) -> Tables:
+        """The files of data."""
+        return Tables(file, self.static_df, self.futr_df)
+
+
+def train(file: Path | None, asked: RunSettings, given: dict[str, Any], cells: Cells) -> None:
     """Train a new run, or go on with one."""
-    if resume is not None:
-        _resume(file, resume, given, cells)
+    torch.set_num_threads(asked.threads)
+    if asked.resume is not None:
+        _resume(file, asked, given, cells)
         return
-    if file is None or "h" not in given:
-        missing = "FILE" if file is None else "--h"
-        raise ValueError(
-            f"{missing} must be given; got none; for instance: "
-            "elman train forecast sales.csv --h 28"
-        )
-    cell = find_cell(given.pop("cell", "GRU"), cells)
-    forecaster = Forecaster(given.pop("h"), cell, **given)
-    panel = forecaster.read(file)
+    tables, given, cutoffs = _with_config(file, asked, given)
+    start = None if asked.from_ is None else load(asked.from_, given.get("cell", ""), cells)
+    forecaster = _new(tables, given, start, cells)
+    panel = tables.read(forecaster)
     _say_understood(panel)
     shape, _, short = examples(panel, forecaster.settings)
     if short:
         few = ", ".join(short[:5]) + (f" and {len(short) - 5} more" if len(short) > 5 else "")
         say(f"  warning   too short to train or be tested on: {few}")
+    if cutoffs is not None:
+        first = until(panel, cutoffs.ends(forecaster.settings.h)[0])
+        examples(first, forecaster.settings, tested=False)
     settings = resolve(forecaster.settings, panel, shape)
-    fitting = budgeted(forecaster.fit_settings)
-    run = run_folder.new_run(runs, TASK, file.name)
-    asked = [name for name in _INFERRED if getattr(forecaster.settings, name)]
-    data = {"path": str(file.resolve()), "sha256": panel.sha256, "asked": asked}
-    sections = {"data": data, TASK: _plain(settings), "fit": _plain(fitting)}
+    run = run_folder.new_run(asked.runs, TASK, tables.series.name)
+    named = [name for name in _INFERRED if getattr(forecaster.settings, name)]
+    data: dict[str, Any] = tables.recorded(panel) | {"asked": named}
+    if asked.from_ is not None:
+        data["start"] = str(asked.from_.resolve())
+    sections = {
+        "data": data,
+        TASK: dataclasses.asdict(settings),
+        "fit": dataclasses.asdict(budgeted(forecaster.fit_settings)),
+    }
+    if cutoffs is not None:
+        sections[CROSSED] = dataclasses.asdict(cutoffs)
     run_folder.write_settings(run, sections)
-    _fit(run, _forecaster(cell, sections), panel, resume=False)
+    ready = _forecaster(forecaster.cell, sections)
+    _fit(run, _started(ready, start), panel, cutoffs, resume=False, warm=start is not None)
 
 
-def _resume(file: Path | None, run: Path, given: dict[str, Any], cells: Cells) -> None:
+def _new(
+    tables: Tables, given: dict[str, Any], start: Forecaster | None, cells: Cells
+) -> Forecaster:
+    """The forecaster to fit: as asked, otherwise as the one to start from."""
+    known = {} if start is None else like(start)
+    known |= given
+    if "h" not in known:
+        raise ValueError(
+            f"--h must be given; got none; for instance: elman train forecast {tables.file} --h 28"
+        )
+    named = known.pop("cell", "GRU")
+    cell = find_cell(named, cells) if isinstance(named, str) else named
+    return Forecaster(known.pop("h"), cell, **known)
+
+
+def _started(forecaster: Forecaster, start: Forecaster | None) -> Forecaster:
+    return forecaster if start is None else forecaster.from_weights(start)
+
+
+def like(start: Forecaster) -> dict[str, Any]:
+    """The settings of a model to start from, but for those that depend on the data's length."""
+    free = ("validation_windows", "test_windows")
+    own = {name: value for name, value in vars(start.settings).items() if name not in free}
+    return own | {"cell": start.cell}
+
+
+def _with_config(
+    file: Path | None, asked: RunSettings, given: dict[str, Any]
+) -> tuple[Tables, dict[str, Any], Cutoffs | None]:
+    """The files, the settings and the cutoffs: flags first, then what --config says."""
+    found: dict[str, dict[str, Any]] = {}
+    if asked.config is not None:
+        known = {"data": set(_DATA), TASK: fields(ForecastSettings), "fit": fields(FitSettings)}
+        found = read_config(asked.config, known | {CROSSED: fields(Cutoffs)})
+    tables = asked.tables(file).or_else(found.get("data", {}))
+    if tables.file is None:
+        raise ValueError(
+            "FILE must be given; got none; for instance: elman train forecast sales.csv --h 28"
+        )
+    merged = found.get(TASK, {}) | found.get("fit", {}) | given
+    crossed = Cutoffs(**found[CROSSED]) if CROSSED in found else None
+    return tables, merged, asked.cutoffs or crossed
+
+
+def _resume(file: Path | None, asked: RunSettings, given: dict[str, Any], cells: Cells) -> None:
+    assert asked.resume is not None
+    run = asked.resume
+    if asked.config or asked.from_ or asked.cutoffs:
+        raise ValueError(
+            "--resume goes on with the settings of the run; got --config, --from or --n-windows; "
+            "leave them out, or start a new run"
+        )
     sections = run_folder.read_settings(run)
     _check_resumable(run, sections, given)
     cell = find_cell(given.pop("cell", sections[TASK]["cell"]), cells)
     sections["fit"] |= given
     forecaster = _forecaster(cell, sections)
     # What was inferred is inferred again, so that the same is said of it.
-    asked = {name: sections[TASK][name] for name in sections["data"]["asked"]}
-    panel = read_panel(file or sections["data"]["path"], **asked)
+    named = {name: sections[TASK][name] for name in sections["data"]["asked"]}
+    lists = {name: sections[TASK].get(name, ()) for name in _LISTS}
+    tables = asked.tables(file).or_else(sections["data"])
+    panel = tables.read(Forecaster(sections[TASK]["h"], cell, **named, **lists))
     if panel.sha256 != sections["data"]["sha256"]:
         raise ValueError(
-            f"{file or sections['data']['path']}: a run goes on with the data it began with; got a "
+            f"{tables.file}: a run goes on with the data it began with; got a "
             "file that has changed since; put the old one back, or start a new run"
         )
     run_folder.write_settings(run, sections)
-    _fit(run, forecaster, panel, resume=True)
+    begun = sections["data"].get("start")
+    start = load(Path(begun), given.get("cell", ""), cells) if begun else None
+    cutoffs = Cutoffs(**sections[CROSSED]) if CROSSED in sections else None
+    warm = start is not None
+    _fit(run, _started(forecaster, start), panel, cutoffs, resume=True, warm=warm)
 
 
 def _check_resumable(run: Path, sections: dict[str, Any], given: dict[str, Any]) -> None:
@@ -97,101 +240,28 @@ def _forecaster(cell: type[Cell], sections: dict[str, Any]) -> Forecaster:
     return Forecaster(sections[TASK]["h"], cell, **fields, **empty, **sections["fit"])
 
 
-def _fit(run: Path, forecaster: Forecaster, panel: Panel, *, resume: bool) -> None:
+def _fit(
+    run: Path,
+    forecaster: Forecaster,
+    panel: Panel,
+    cutoffs: Cutoffs | None,
+    *,
+    resume: bool,
+    warm: bool,
+) -> None:
     again = command(["train", TASK, "--resume", run])
     say()
     say(f"{'Going on with' if resume else 'Training in'} {run} (Ctrl-C stops; --resume goes on)")
     try:
-        forecaster.fit(panel, run_dir=run, resume=resume, progress=True, say=say)
+        forecaster.fit(panel, warm_start=warm, run_dir=run, resume=resume, progress=True, say=say)
+        crossed = None if cutoffs is None else cross(run, forecaster, panel, cutoffs)
     except KeyboardInterrupt as error:
         what = str(error).split(";")[0] or "stopped"
         raise Interrupted(f"elman: {what}. Go on with:\n  {again}") from None
-    _write_results(run, forecaster, panel)
-    _say_results(run, forecaster)
-
-
-def _write_results(run: Path, forecaster: Forecaster, panel: Panel) -> None:
-    fitted = forecaster.fitted
-    forecaster.save(run / run_folder.MODEL)
-    assert fitted.result is not None
-    metrics = {"task": TASK, **fitted.evaluation.as_dict(), "understood": fitted.understood}
-    training = dataclasses.asdict(fitted.result) | {"history": "history.jsonl"}
-    text = json.dumps(metrics | {"training": training}, indent=1, ensure_ascii=False, default=str)
-    files.write_atomic(run / run_folder.METRICS, text.encode())
-    settings = (run / run_folder.SETTINGS).read_text(encoding="utf-8")
-    name = forecaster.cell.__name__
-    title = f"{panel.names.target}: the next {fitted.shape.h} steps, by {name}"
-    history = run / "history.jsonl"
-    html = page.build(title, name, fitted, panel, history, settings, "\n".join(_next(run)))
-    files.write_atomic(run / run_folder.REPORT, html.encode())
-
-
-def _say_results(run: Path, forecaster: Forecaster) -> None:
-    evaluation = forecaster.fitted.evaluation
-    say()
-    result(evaluation.verdict())
-    result("")
-    result(evaluation.table().text())
-    say()
-    say(f"Wrote {run}{os.sep}: {run_folder.MODEL}, {run_folder.METRICS}, {run_folder.REPORT}")
-    say("Next:")
-    for line in _next(run):
-        say(f"  {line}")
-
-
-def _next(run: Path) -> list[str]:
-    return [
-        command(["predict", run]) + "                the forecast, as CSV",
-        command(["predict", run, "--data", "NEW.csv"]) + "   the same, from newer rows",
-    ]
-
-
-def _plain(settings: ForecastSettings | FitSettings) -> dict[str, Any]:
-    return dataclasses.asdict(settings)
+    write_results(run, forecaster, panel, crossed)
+    say_results(run, forecaster, crossed)
 
 
 def _say_understood(panel: Panel) -> None:
     for line in panel.understood.lines():
         say(line)
-
-
-def _load(run: Path, cell: str, cells: Cells) -> Forecaster:
-    own = (find_cell(cell, cells), *cells) if cell else cells
-    path = model_path(run)
-    if run.is_dir() and not path.exists():
-        again = command(["train", TASK, "--resume", run])
-        raise ValueError(
-            f"{run}: a run has a {run_folder.MODEL}; got none; finish it with: {again}"
-        )
-    return Forecaster.load(path, own)
-
-
-def predict(run: Path, data: Path | None, output: Path | None, cell: str, cells: Cells) -> None:
-    """Print or write the forecasts of each series."""
-    frame = _load(run, cell, cells).predict(data, say=say)
-    text = frame.write_csv()
-    if output is None:
-        result(text.rstrip("\n"))
-    else:
-        files.write_atomic(output, text.encode())
-        say(f"Wrote {output}: {frame.height:,} rows")
-
-
-def evaluate(run: Path, data: Path | None, cell: str, cells: Cells) -> None:
-    """Print the table of errors."""
-    forecaster = _load(run, cell, cells)
-    if data is None:
-        say(f"As measured when it was trained on {forecaster.fitted.understood['source']}:")
-    evaluation = forecaster.evaluate(data)
-    result(evaluation.verdict())
-    result("")
-    result(evaluation.table().text())
-
-
-def describe(file: Path, names: dict[str, str]) -> None:
-    """Print what is understood of a file, and the command to train on it."""
-    panel = read_panel(file, **names)  # type: ignore[arg-type]
-    result("\n".join(panel.understood.lines()))
-    flags = [w for n, v in names.items() if v for w in (f"--{n.replace('_', '-')}", v)]
-    h = panel.season if panel.season > 1 else 12
-    result(f"\nTrain on it:\n  {command(['train', TASK, file, '--h', str(h), *flags])}")

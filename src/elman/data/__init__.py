@@ -1,10 +1,12 @@
 """Files and DataFrames to series on a regular grid, with words for what was understood."""
 
 from elman.data.clock import Clock
+from elman.data.dataframes import to_native
 from elman.data.demo import DEMO_FILES, demo_file
 from elman.data.errors import DataError
 from elman.data.frequency import Frequency, parse_frequency
-from elman.data.panel import Calendar, Names, Panel, Series, Understood
+from elman.data.future import get_missing_future, make_future_dataframe, read_future
+from elman.data.panel import Calendar, Ends, Names, Panel, Series, Understood
 from elman.data.reading import read_panel
 
 __all__ = [
@@ -12,12 +14,17 @@ __all__ = [
     "Calendar",
     "Clock",
     "DataError",
+    "Ends",
     "Frequency",
     "Names",
     "Panel",
     "Series",
     "Understood",
     "demo_file",
+    "get_missing_future",
+    "make_future_dataframe",
     "parse_frequency",
+    "read_future",
     "read_panel",
+    "to_native",
 ]

@@ -1,41 +1,21 @@
-"""Times, as they are written: text, dates, datetimes or integers to whole ticks and back.
+"""Times as whole ticks, and how to write them again.
 
-A tick is a day for dates, a microsecond (since 1970, UTC where there is a zone) for datetimes,
-and the number itself for integers.
+A tick is a day for dates (and for datetimes that all have the same time of day), a microsecond
+(since 1970, UTC where there is a zone) for other datetimes, and the number itself for integers.
 """
 
 import re
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-
-from elman.data.errors import shown
-from elman.data.table import Table
 
 if TYPE_CHECKING:
     import polars as pl
 
 Ticks = np.ndarray[Any, np.dtype[np.int64]]
-MISSING = np.iinfo(np.int64).min
 DAY = 86_400_000_000  # microseconds
-
-# A date's pattern, and what reads and writes it; the first that fits is taken.
-_DATES = (
-    (r"\d{4}-\d{1,2}-\d{1,2}", "%Y-%m-%d"),
-    (r"\d{4}/\d{1,2}/\d{1,2}", "%Y/%m/%d"),
-    (r"\d{4}\.\d{1,2}\.\d{1,2}", "%Y.%m.%d"),
-    (r"\d{1,2}\.\d{1,2}\.\d{4}", "%d.%m.%Y"),
-    (r"\d{1,2}/\d{1,2}/\d{4}", "%m/%d/%Y"),
-    (r"\d{1,2}/\d{1,2}/\d{4}", "%d/%m/%Y"),
-    (r"(?:19|20)\d{6}", "%Y%m%d"),
-    (r"\d{4}-\d{2}", "%Y-%m"),
-    (r"\d{4}/\d{2}", "%Y/%m"),
-)
-_TIME = r"(?:([T ])(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,6})\d*)?)?)?"
-_ZONE = r"\s?(Z|UTC|[+-]\d{2}:?\d{2})?"
-_INTEGER = r"^[+-]?\d{1,18}$"
 
 
 @dataclass(frozen=True)
@@ -46,39 +26,80 @@ class Clock:
     - `format`: for `strftime`; empty for integers.
     - `zone`: "UTC", an offset such as "+02:00" or a name such as "Europe/Berlin"; None: no zone.
     - `text`: whether the column held text, rather than typed values.
+    - `type`: of a typed column: "date", "ns", "us" or "ms" of datetimes, "Int32" or the like.
+    - `offset`: time of day of every date, in microseconds.
     """
 
     kind: Literal["integer", "date", "datetime"]
     format: str = ""
     zone: str | None = None
     text: bool = True
+    type: str = ""
+    offset: int = 0
 
     def write(self, tick: int) -> str:
         """One time as text, in the form the column had."""
         if self.kind == "integer":
             return str(tick)
+        moment = datetime(1970, 1, 1, tzinfo=UTC)
         if self.kind == "date":
-            return (date(1970, 1, 1) + timedelta(days=tick)).strftime(self.format)
-        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=tick)
+            return (moment + timedelta(tick, 0, self.offset)).strftime(self.format)
+        moment += timedelta(microseconds=tick)
         return moment.astimezone(_zone(self.zone)).strftime(self.format)
 
     def column(self, name: str, ticks: Ticks) -> "pl.Series":
-        """A column of times: text where the input was text, typed otherwise."""
+        """A column of times: text where the input was text, typed as it was otherwise."""
         import polars as pl
 
         if self.text:
-            return pl.Series(name, [self.write(int(tick)) for tick in ticks], dtype=pl.String)
+            times, where = np.unique(ticks, return_inverse=True)
+            texts = pl.Series(name, [self.write(int(tick)) for tick in times], dtype=pl.String)
+            return texts.gather(where.ravel())
         series = pl.Series(name, ticks, dtype=pl.Int64)
         if self.kind == "integer":
-            return series
-        if self.kind == "date":
+            return series.cast(getattr(pl, self.type or "Int64"))
+        if self.type == "date":
             return series.cast(pl.Int32).cast(pl.Date)
-        typed = series.cast(pl.Datetime("us"))
-        return (
-            typed
-            if self.zone is None
-            else typed.dt.replace_time_zone("UTC").dt.convert_time_zone(self.zone)
-        )
+        return self._datetimes(series)
+
+    def _datetimes(self, series: "pl.Series") -> "pl.Series":
+        import polars as pl
+
+        days = self.kind == "date"
+        micro = (series * DAY + self.offset if days else series).cast(pl.Datetime("us"))
+        typed = micro.cast(pl.Datetime(self.type or "us"))  # type: ignore[arg-type]
+        if self.zone is None:
+            return typed
+        if days:
+            return typed.dt.replace_time_zone(self.zone, ambiguous="earliest")
+        return typed.dt.replace_time_zone("UTC").dt.convert_time_zone(self.zone)
+
+
+def by_days(ticks: Ticks, clock: Clock) -> tuple[Ticks, Clock] | None:
+    """Datetimes as days, where all have the same time of day where they were written.
+
+    So weekends, months and changes of the clock are counted as people do. None where they differ.
+    """
+    local = _local(ticks, clock)
+    rest = local % DAY
+    if clock.kind != "datetime" or (rest != rest[0]).any():
+        return None
+    plain = clock.text or rest[0]
+    form = clock.format if plain else "%Y-%m-%d"
+    return local // DAY, replace(clock, kind="date", format=form, offset=int(rest[0]))
+
+
+def _local(ticks: Ticks, clock: Clock) -> Ticks:
+    """Microseconds as the clock on the wall shows them."""
+    import polars as pl
+
+    zone = _zone(clock.zone)
+    if isinstance(zone, timezone):
+        east = zone.utcoffset(None) or timedelta()
+        return ticks + (east // timedelta(microseconds=1))
+    utc = pl.Series(ticks).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    wall = utc.dt.convert_time_zone(str(clock.zone)).dt.replace_time_zone(None)
+    return wall.to_physical().to_numpy()
 
 
 def _zone(name: str | None) -> tzinfo:
@@ -90,190 +111,3 @@ def _zone(name: str | None) -> tzinfo:
     from zoneinfo import ZoneInfo
 
     return ZoneInfo(str(name))
-
-
-def is_time_like(column: "pl.Series") -> bool:
-    """Whether a column holds dates or datetimes, typed or as text (integers do not count)."""
-    import polars as pl
-
-    if column.dtype.is_temporal():
-        return column.dtype != pl.Duration and column.dtype != pl.Time
-    if column.dtype != pl.String:
-        return False
-    sample = _filled(column.head(1000))
-    return any(_share(sample, shape) > 0.5 for shape, _ in _DATES)
-
-
-def _share(sample: "pl.Series", shape: str) -> float:
-    """The part of the cells that have this shape."""
-    return int(sample.str.contains(_pattern(shape)).sum()) / max(1, sample.len())
-
-
-def is_integer_like(column: "pl.Series") -> bool:
-    """Whether every value is a whole number, typed or as text."""
-    import polars as pl
-
-    if column.dtype.is_integer():
-        return True
-    sample = _filled(column.head(1000)) if column.dtype == pl.String else column.head(0)
-    return sample.len() > 0 and bool(sample.cast(pl.String).str.contains(_INTEGER).all())
-
-
-def parse_times(table: Table, name: str) -> tuple[Ticks, Clock]:
-    """The column `name` as ticks, and how it was written.
-
-    Raises:
-        DataError: a cell is empty, no time, or written otherwise than the first ones.
-    """
-    import polars as pl
-
-    column = table.frame[name]
-    if column.dtype == pl.String:
-        if is_integer_like(column) and not is_time_like(column):
-            return _integers(table, column)
-        return _from_text(table, column)
-    if column.dtype.is_integer():
-        return _whole(table, column, column.cast(pl.Int64)), Clock("integer", text=False)
-    if column.dtype == pl.Date:
-        days = column.cast(pl.Int32).cast(pl.Int64)
-        return _whole(table, column, days), Clock("date", "%Y-%m-%d", text=False)
-    if isinstance(column.dtype, pl.Datetime):
-        micro = column.cast(pl.Datetime("us", column.dtype.time_zone)).to_physical()
-        clock = Clock("datetime", "%Y-%m-%dT%H:%M:%S", column.dtype.time_zone, text=False)
-        return _whole(table, column, micro), clock
-    rule, repair = (
-        "times are dates, datetimes, whole numbers or text",
-        f"name another with {table.flag('time_col')}",
-    )
-    raise table.refuse(f"column {name!r}", rule, str(column.dtype), repair)
-
-
-def _filled(column: "pl.Series") -> "pl.Series":
-    return column.filter(column.is_not_null() & (column != ""))
-
-
-def _pattern(shape: str) -> str:
-    return f"^({shape}){_TIME}{_ZONE}$"
-
-
-def _integers(table: Table, column: "pl.Series") -> tuple[Ticks, Clock]:
-    import polars as pl
-
-    return _whole(table, column, column.cast(pl.Int64, strict=False)), Clock("integer")
-
-
-def _whole(table: Table, column: "pl.Series", ticks: "pl.Series") -> Ticks:
-    """The ticks, or an error that names the first row without one."""
-    missing = ticks.is_null()
-    if missing.any():
-        row = int(missing.arg_max() or 0)
-        raise _unreadable(table, column, row, "a time is needed in each row")
-    return ticks.to_numpy().astype(np.int64)
-
-
-def _unreadable(table: Table, column: "pl.Series", row: int, rule: str) -> Exception:
-    value = column[row]
-    came = "an empty cell" if value in (None, "") else shown(value)
-    place = f"{table.place(row)}, column {column.name!r}"
-    repair = "mend the cell or remove the row; 2024-01-31T13:00:00 is understood everywhere"
-    return table.refuse(place, rule, came, repair)
-
-
-def _from_text(table: Table, column: "pl.Series") -> tuple[Ticks, Clock]:
-    shape, form = _form(table, column)
-    pattern = _pattern(shape)
-    parts = [column.str.extract(pattern, group) for group in range(1, 8)]
-    days = _days(parts[0], form)
-    if days.null_count():
-        row = int(days.is_null().arg_max() or 0)
-        rule = f"times are written as in the first rows ({_example(column)})"
-        raise _unreadable(table, column, row, rule)
-    has_time, has_zone = (part.is_not_null() for part in (parts[1], parts[6]))
-    for has, what in ((has_time, "a time of day"), (has_zone, "a time zone")):
-        if has.any() and not has.all():
-            row = int((~has).arg_max() or 0)
-            raise _unreadable(table, column, row, f"each time has {what}, or none has")
-    if not has_time.any():
-        return days.to_numpy().astype(np.int64), Clock("date", form)
-    return _with_time(table, column, days, parts, form)
-
-
-def _with_time(
-    table: Table, column: "pl.Series", days: "pl.Series", parts: "list[pl.Series]", form: str
-) -> tuple[Ticks, Clock]:
-    import polars as pl
-
-    hour, minute, second = (part.cast(pl.Int64).fill_null(0) for part in parts[2:5])
-    wrong = (hour > 23) | (minute > 59) | (second > 59)
-    if wrong.any():
-        row = int(wrong.arg_max() or 0)
-        raise _unreadable(table, column, row, "a time of day lies between 00:00:00 and 23:59:59")
-    fraction = parts[5].fill_null("").str.pad_end(6, "0").cast(pl.Int64)
-    offset, zone = _offsets(parts[6])
-    micro = days.cast(pl.Int64) * DAY + ((hour * 60 + minute - offset) * 60 + second) * 1_000_000
-    ending = ":%M" + (":%S" if parts[4].is_not_null().any() else "")
-    ending += ".%f" if parts[5].is_not_null().any() else ""
-    form += f"{parts[1][0]}%H{ending}" + _zone_form(parts[6], zone)
-    return (micro + fraction).to_numpy().astype(np.int64), Clock("datetime", form, zone)
-
-
-def _offsets(zones: "pl.Series") -> tuple["pl.Series", str | None]:
-    """Minutes east of UTC for each row, and the zone to write in: the one offset, or UTC."""
-    import polars as pl
-
-    if zones.null_count() == zones.len():
-        return pl.Series([0] * zones.len(), dtype=pl.Int64), None
-    plain = zones.str.replace(":", "").str.replace("^(Z|UTC)$", "+0000")
-    minutes = plain.str.slice(1, 2).cast(pl.Int64) * 60 + plain.str.slice(3, 2).cast(pl.Int64)
-    signed = minutes * plain.str.starts_with("-").replace_strict({True: -1, False: 1})
-    if plain.n_unique() == 1 and plain[0] != "+0000":
-        return signed, f"{plain[0][:3]}:{plain[0][3:]}"
-    return signed, "UTC"
-
-
-def _zone_form(zones: "pl.Series", zone: str | None) -> str:
-    if zone is None:
-        return ""
-    if zone == "UTC":
-        return "+00:00" if str(zones[0]).startswith("+00:") else "Z"
-    return zone
-
-
-def _days(dates: "pl.Series", form: str) -> "pl.Series":
-    import polars as pl
-
-    if "%d" not in form:
-        dates, form = dates + form[2] + "01", form + form[2] + "%d"
-    return dates.str.to_date(form, strict=False).cast(pl.Int32)
-
-
-def _form(table: Table, column: "pl.Series") -> tuple[str, str]:
-    """The pattern and format that most of the first rows have."""
-    sample = _filled(column.head(1000))
-    fits = [(_share(sample, shape), shape, form) for shape, form in _DATES]
-    share, shape, form = max(fits, key=lambda fit: fit[0], default=(0.0, "", ""))
-    if share == 0:
-        row = int((column.fill_null("") != "").arg_max() or 0)
-        raise _unreadable(
-            table, column, row, "times are dates, datetimes, YYYY-MM or whole numbers"
-        )
-    if form in ("%m/%d/%Y", "%d/%m/%Y"):
-        form = _day_or_month_first(table, column, shape)
-    return shape, form
-
-
-def _day_or_month_first(table: Table, column: "pl.Series", shape: str) -> str:
-    """Which of 3/4/2024's numbers is the day: only the rest of the column can tell."""
-    dates = column.str.extract(_pattern(shape), 1).drop_nulls()
-    misfits = {f: _days(dates, f).null_count() for f in ("%m/%d/%Y", "%d/%m/%Y")}
-    fewest = min(misfits.values())
-    best = [form for form, count in misfits.items() if count == fewest]
-    if len(best) > 1:
-        repair = "write dates as YYYY-MM-DD"
-        rule = "it must be clear which number is the day and which the month"
-        raise table.refuse(f"column {column.name!r}", rule, shown(column[0]), repair)
-    return best[0]
-
-
-def _example(column: "pl.Series") -> str:
-    return str(_filled(column)[0])

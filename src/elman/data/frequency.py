@@ -74,41 +74,35 @@ class Frequency:
         steps, name = _SEASONS.get(letter, (1, ""))
         return (steps // count, name) if steps % count == 0 and steps // count > 1 else (1, "")
 
-    def advance(self, tick: int, steps: Ticks, clock: Clock) -> Ticks:
-        """The times `steps` steps after `tick`."""
+    def advance(self, tick: int | Ticks, steps: Ticks, clock: Clock) -> Ticks:  # noqa: ARG002
+        """The times `steps` steps after `tick`, which may be one for each of `steps`."""
         if self.unit == "month":
-            return self._advance_months(tick, steps, clock)
+            return self._advance_months(tick, steps)
         if self.unit == "business day":
-            start = np.datetime64(int(tick), "D")
+            start = np.asarray(tick, "datetime64[D]")
             days = np.busday_offset(start, steps * self.count, roll="forward")
             return days.astype(np.int64)
-        return tick + steps * self.count
+        return np.asarray(tick + steps * self.count, np.int64)
 
-    def between(self, first: int, ticks: Ticks, clock: Clock) -> Ticks:
+    def between(self, first: int | Ticks, ticks: Ticks, clock: Clock) -> Ticks:  # noqa: ARG002
         """Steps from `first` to each of `ticks`, rounded down where one lies off the grid."""
         if self.unit == "month":
-            months = _months(ticks, clock) - _months(np.asarray([first]), clock)
-            return months // self.count
+            return (_months(ticks) - _months(np.asarray(first))) // self.count
         if self.unit == "business day":
-            start = np.datetime64(int(first), "D")
-            return (
-                np.busday_count(start, ticks.astype("datetime64[D]")).astype(np.int64) // self.count
-            )
+            start = np.asarray(first, "datetime64[D]")
+            days = np.busday_count(start, ticks.astype("datetime64[D]"))
+            return np.asarray(days, np.int64) // self.count
         return (ticks - first) // self.count
 
-    def _advance_months(self, tick: int, steps: Ticks, clock: Clock) -> Ticks:
-        day, rest = divmod(int(tick), DAY) if clock.kind == "datetime" else (int(tick), 0)
-        date = np.datetime64(day, "D")
+    def _advance_months(self, tick: int | Ticks, steps: Ticks) -> Ticks:
+        date = np.asarray(tick, "datetime64[D]")
         start = date.astype("datetime64[M]")
         months = start + steps * self.count
         within = (date - start.astype("datetime64[D]")).astype(np.int64)
-        length = ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(
-            np.int64
-        )
+        firsts = months.astype("datetime64[D]")
+        length = ((months + 1).astype("datetime64[D]") - firsts).astype(np.int64)
         within = length - 1 if self.month_end else np.minimum(within, length - 1)
-        days = (months.astype("datetime64[D]")).astype(np.int64) + within
-        ticks: Ticks = days * DAY + rest if clock.kind == "datetime" else days
-        return ticks
+        return np.asarray(firsts.astype(np.int64) + within)
 
 
 def parse_frequency(text: str, clock: Clock) -> Frequency:
@@ -131,6 +125,11 @@ def parse_frequency(text: str, clock: Clock) -> Frequency:
     letter = letters if letters in known else _PANDAS.get(letters.lower(), "")
     if letters == "MS":  # pandas' month start, not polars' millisecond
         letter = "mo"
+    if (letter == "bd" or letter in _MONTHS) and clock.kind == "datetime":
+        raise ValueError(
+            f"freq must be a fixed length of time, for the times of day differ; got {text!r}; "
+            "write dates alone, or give one such as 1h"
+        )
     if letter == "bd":
         return Frequency("business day", count)
     if letter in _MONTHS:
@@ -155,42 +154,37 @@ def _fixed(size: int, text: str, clock: Clock) -> Frequency:
     return Frequency("day", size // DAY)
 
 
-def infer_frequency(differences: Ticks, sample: Ticks, clock: Clock) -> Frequency:
+def infer_frequency(differences: Ticks, times: Ticks, clock: Clock) -> Frequency:
     """The frequency that most neighbouring times have.
 
     Args:
         differences: ticks between neighbouring times of a series, all series together, each > 0.
-        sample: the times themselves.
+        times: the times themselves, each once.
     """
-    if clock.kind != "integer":
-        monthly = _monthly(sample, clock)
-        if monthly is not None:
-            return monthly
+    monthly = _monthly(times) if clock.kind == "date" else None
+    if monthly is not None:
+        return monthly
     values, counts = np.unique(differences, return_counts=True)
     usual = int(values[counts.argmax()])
-    if clock.kind == "integer":
-        return Frequency("integer", usual)
-    if clock.kind == "datetime":
-        return Frequency("microsecond", usual)
-    weekdays = (sample + 3) % 7  # 1970-01-01 was a Thursday; 0 is Monday
-    if usual == 1 and sample.size >= 10 and (weekdays < 5).all() and (differences >= 3).any():
+    if clock.kind != "date":
+        return Frequency("integer" if clock.kind == "integer" else "microsecond", usual)
+    weekdays = (times + 3) % 7  # 1970-01-01 was a Thursday; 0 is Monday
+    if usual == 1 and times.size >= 10 and (weekdays < 5).all() and values[-1] >= 3:
         return Frequency("business day", 1)
     return Frequency("day", usual)
 
 
-def _months(ticks: Ticks, clock: Clock) -> Ticks:
-    days = ticks // DAY if clock.kind == "datetime" else ticks
+def _months(days: Ticks) -> Ticks:
     return days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
 
 
-def _monthly(sample: Ticks, clock: Clock) -> Frequency | None:
+def _monthly(days: Ticks) -> Frequency | None:
     """Months where every time is on the same day of its month, or on its last day."""
-    days, rest = np.divmod(sample, DAY) if clock.kind == "datetime" else (sample, np.zeros(1, int))
     dates = days.astype("datetime64[D]")
     within = (dates - dates.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64)
     ends = ((dates + 1).astype("datetime64[M]") > dates.astype("datetime64[M]")).all()
     months = np.unique(dates.astype("datetime64[M]").astype(np.int64))
-    if months.size < 2 or np.unique(rest).size > 1 or not (ends or np.unique(within).size == 1):
+    if months.size < 2 or not (ends or np.unique(within).size == 1):
         return None
     steps, counts = np.unique(np.diff(months), return_counts=True)
     return Frequency("month", int(steps[counts.argmax()]), month_end=bool(ends))

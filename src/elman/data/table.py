@@ -18,10 +18,11 @@ class Table:
 
     - `name`: the file's name, or "the table" for one that was given in Python.
     - `frame`: the columns; text only where they come from a CSV file.
-    - `lines`: line of the file for each row; None for a table that was given in Python.
+    - `lines`: line of the file for each row; None where rows are counted from 0.
     - `path`: the file; None for a table that was given in Python.
     - `sha256`: hex digest of the file's bytes; empty for a table that was given in Python.
     - `notes`: what had to be said about the file, one sentence each.
+    - `library`: of the table that was given; "polars" for a file.
     """
 
     name: str
@@ -30,60 +31,40 @@ class Table:
     path: Path | None = None
     sha256: str = ""
     notes: tuple[str, ...] = ()
+    library: str = "polars"
 
     def place(self, row: int) -> str:
         """The words for row `row` (0-based) of `frame`."""
         return f"row {row}" if self.lines is None else f"line {self.lines[row]}"
 
-    def flag(self, name: str) -> str:
+    def flag(self, name: str, value: str = "NAME") -> str:
         """How a user names a setting: a flag for a file, an argument in Python."""
-        return f"{name}=..." if self.path is None else f"--{name.replace('_', '-')} NAME"
+        if self.path is None:
+            return f"{name}={'...' if value == 'NAME' else repr(value)}"
+        return f"--{name.replace('_', '-')} {value}"
 
     def refuse(self, place: str, rule: str, came: str, repair: str) -> DataError:
         """The error to raise about this table."""
         return refusal(self.name, place, rule, came, repair)
 
 
-def as_table(data: Any) -> Table:
-    """A table from a path, a polars or pandas frame, or a mapping of columns.
+def as_table(data: Any, name: str = "the table") -> Table:
+    """A table from a path, a DataFrame of any library that narwhals knows, or a dict of columns.
+
+    Args:
+        name: what errors call a table that has no file.
 
     Raises:
-        DataError: the file breaks a rule of `elman.data.csv_file`, or the table is empty.
+        DataError: the file or the table breaks a rule, or has no rows.
         TypeError: it is none of these.
     """
-    import polars as pl
-
-    from elman.data.csv_file import read_csv
+    from elman.data.dataframes import from_native
+    from elman.data.files_in import read_file
 
     if isinstance(data, Table):
         return data
-    if isinstance(data, str | Path):
-        return read_csv(data)
-    if isinstance(data, pl.LazyFrame):
-        data = data.collect()
-    frame = data if isinstance(data, pl.DataFrame) else _from_columns(data)
-    table = Table("the table", frame)
-    if frame.height == 0:
-        raise table.refuse("rows", "at least one row is needed", "none", "give a table with rows")
+    table = read_file(data) if isinstance(data, str | Path) else from_native(data, name)
+    if table.frame.height == 0:
+        repair = "give a table with rows"
+        raise table.refuse("rows", "at least one row is needed", "none", repair)
     return table
-
-
-def _from_columns(data: Any) -> "pl.DataFrame":
-    """From a mapping, or anything with `columns` whose columns turn into NumPy arrays (pandas)."""
-    import polars as pl
-
-    if isinstance(data, dict):
-        return pl.DataFrame(data)
-    if hasattr(data, "columns") and hasattr(data, "__getitem__"):
-        return pl.DataFrame({str(name): _column(data[name]) for name in data.columns})
-    raise TypeError(
-        "a table is the path of a CSV file, a polars or pandas DataFrame, or a dict of columns; "
-        f"got {type(data).__name__}; write the rows to a CSV file or put them into a DataFrame"
-    )
-
-
-def _column(column: Any) -> Any:
-    array = np.asarray(column)
-    if array.dtype == object:
-        return [None if value is None or value != value else value for value in array.tolist()]
-    return array

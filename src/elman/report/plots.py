@@ -72,6 +72,15 @@ def forecast(
     return ax
 
 
+def band(
+    ax: "Axes", times: Any, lower: Any, upper: Any, *, name: str = "", depth: int = 0
+) -> "Axes":
+    """A translucent band of the model between two lines; `depth` bands are already around it."""
+    alpha = min(0.6, 0.16 + 0.16 * depth)
+    ax.fill_between(times, lower, upper, color=MODEL, alpha=alpha, linewidth=0, label=name)
+    return ax
+
+
 def _readable_dates(ax: "Axes", times: Sequence[Any]) -> None:
     if not isinstance(np.asarray(times).flat[0], np.datetime64):
         return

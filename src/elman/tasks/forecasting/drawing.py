@@ -7,9 +7,9 @@ import numpy as np
 from elman.data import Calendar
 from elman.data.clock import Ticks
 from elman.report import plots
+from elman.tasks.forecasting.ahead import FORECAST, ahead
 from elman.tasks.forecasting.fitted import Fitted
 from elman.tasks.forecasting.memory import only
-from elman.tasks.forecasting.windows import forecast
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,10 +31,15 @@ def next_steps(fitted: Fitted, series: str | None, ax: "Axes | None") -> "Axes":
     """
     memory = only(fitted.memory, [fitted.memory.ids[0] if series is None else series])
     last, window = int(memory.last[0]), memory.windows[0]
-    ahead = forecast(fitted.model, memory.windows, memory.scales)[0]
+    columns = {name: values[0] for name, values in ahead(fitted, memory).items()}
     seen = axis_times(fitted.calendar, fitted.calendar.before(last, window.size))
     after = axis_times(fitted.calendar, fitted.calendar.after(last, fitted.shape.h))
     if ax is None:
         _, (ax,) = plots.figure()
-    lines = {"elman": (np.r_[seen[-1:], after], np.r_[window[-1:], ahead], plots.MODEL)}
+    made = columns[FORECAST]
+    lines = {FORECAST: (np.r_[seen[-1:], after], np.r_[window[-1:], made], plots.MODEL)}
+    levels = fitted.manner.levels if fitted.calibration else ()
+    for k, level in enumerate(reversed(levels)):
+        ends = (columns[f"{FORECAST}-{side}-{level:g}"] for side in ("lo", "hi"))
+        plots.band(ax, after, *ends, name=f"{level:g} %", depth=k)
     return plots.legend(plots.forecast(ax, seen, window, lines, title=memory.ids[0]))

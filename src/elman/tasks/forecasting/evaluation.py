@@ -1,16 +1,16 @@
-"""Every method on the same windows: what is chosen by, what is reported, and the verdict."""
+"""What every method came to: what is chosen by, what is reported, and the verdict."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
-
-import numpy as np
-from torch import nn
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from elman.report.tables import Table
-from elman.tasks.forecasting.baselines import naive_forecasts
-from elman.tasks.forecasting.metrics import Scores, average, scores_of
-from elman.tasks.forecasting.splits import Part, Shape
-from elman.tasks.forecasting.windows import Cut, cut, forecast
+from elman.tasks.forecasting.metrics import Scores
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+_SHOWN = 0.05  # per cent: less is a tie, which is no gain
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Evaluation:
     - `test`: reported, never used to choose.
     - `per_series`: one dict for each series and method, on the test.
     - `series`, `windows`: how many series, and test windows of each.
+    - `levels`: of the intervals, in per cent; `kind` says how the network's are made.
     """
 
     validation: dict[str, Scores]
@@ -29,6 +30,8 @@ class Evaluation:
     series: int
     windows: int
     h: int
+    levels: tuple[float, ...] = ()
+    kind: str = "residual"
 
     @property
     def network(self) -> str:
@@ -43,9 +46,8 @@ class Evaluation:
 
     @property
     def beats_best_baseline(self) -> bool:
-        """Whether the network is better than that on validation."""
-        ours, best = self.validation[self.network], self.validation[self.best_baseline]
-        return ours.chosen_by < best.chosen_by
+        """Whether the network is better than that on validation, by enough to be shown."""
+        return self.gain("validation", self.best_baseline) >= _SHOWN
 
     def gain(self, which: str, over: str) -> float:
         """By how many per cent the network's error is below that of the method `over`."""
@@ -60,7 +62,7 @@ class Evaluation:
         if not self.beats_best_baseline:
             return (
                 f"{self.network} does NOT beat the best baseline, {best}, on validation "
-                f"({-chosen:.1f} % worse; on the test {_better(tested)}). Prefer {best} here."
+                f"({_better(chosen)}; on the test {_better(tested)}). Prefer {best} here."
             )
         return (
             f"{self.network} beats the best baseline, {best}, by {chosen:.1f} % on validation; "
@@ -74,9 +76,66 @@ class Evaluation:
         count = f"{self.windows} windows" if self.windows != 1 else "1 window"
         title = f"Test: {first}, {count} of {self.h} steps, {each}"
         rows = [[name, *_numbers(self.test[name], self.validation[name])] for name in self.test]
-        heads = ["method", "MAE", "RMSE", "sMAPE %", "MASE", "MASE on validation"]
-        note = "Validation chooses; the test is only reported. MASE below 1 beats the naive step."
+        heads = ["method", "MAE", "RMSE", "sMAPE %", "MASE", "OWA", "MASE on validation"]
+        note = (
+            "Validation chooses; the test is only reported. Below 1: MASE beats the naive step, "
+            "OWA beats Naive2."
+        )
         return Table(title, heads, rows, note, best=self._best_row())
+
+    def more(self) -> Table:
+        """Further errors on the test, for people."""
+        heads = ["method", "MAPE %", "z-scored MSE", "z-scored MAE", "pinball"]
+        rows = [
+            [name, _decimals(one.mape, 1), *map(_digits, (one.zmse, one.zmae, one.pinball))]
+            for name, one in self.test.items()
+        ]
+        note = (
+            "z-scored: over the standard deviation of the training part. Pinball: of the ends of "
+            f"the intervals {_listed(self.levels)}, in the unit of the values."
+        )
+        return Table("Further errors on the test", heads, rows, note)
+
+    def intervals(self) -> Table:
+        """Share of values within the network's intervals, beside what was asked."""
+        heads = ["interval", "asked %", "on validation %", "on the test %"]
+        rows = [
+            [f"{self.network} {at:g}", f"{at:g}", *(self._covered(at, k) for k in range(2))]
+            for at in self.levels
+        ]
+        kinds = {
+            "residual": "the network's errors on validation",
+            "head": "quantiles that the network forecasts, corrected on validation",
+        }
+        note = (
+            f"Intervals are made from {kinds[self.kind]}. Validation is measured half by half, "
+            "each by the other half."
+        )
+        return Table("Values within the intervals", heads, rows, note)
+
+    def _covered(self, level: float, which: int) -> str:
+        share = (self.validation, self.test)[which][self.network].coverage.get(f"{level:g}")
+        return "-" if share is None else f"{100 * share:.1f}"
+
+    def per_series_frame(self) -> "pl.DataFrame":
+        """Errors on the test: a row for each series and method, a column for each error.
+
+        Raises:
+            RuntimeError: the evaluation is the one stored in a model file.
+        """
+        import polars as pl
+
+        if not self.per_series:
+            raise RuntimeError(
+                "a model file holds the averages alone; measure again: evaluate(df) "
+                "(elman evaluate RUN --data FILE)"
+            )
+        rows = []
+        for row in self.per_series:
+            flat = {name: value for name, value in row.items() if name != "coverage"}
+            found = row.get("coverage", {})
+            rows.append(flat | {f"coverage-{at:g}": found.get(f"{at:g}") for at in self.levels})
+        return pl.DataFrame(rows, infer_schema_length=None)
 
     def _best_row(self) -> int:
         return min(range(len(self.test)), key=lambda k: list(self.test.values())[k].chosen_by)
@@ -86,11 +145,14 @@ class Evaluation:
         found = {
             "chosen_on": "validation",
             "network": self.network,
+            "methods": list(self.test),
             "best_baseline": self.best_baseline,
             "beats_best_baseline": self.beats_best_baseline,
             "series": self.series,
             "windows": self.windows,
             "h": self.h,
+            "levels": list(self.levels),
+            "intervals": self.kind,
             "validation": {name: scores.as_dict() for name, scores in self.validation.items()},
             "test": {name: scores.as_dict() for name, scores in self.test.items()},
         }
@@ -100,49 +162,39 @@ class Evaluation:
     def from_dict(stored: dict[str, Any]) -> "Evaluation":
         """The opposite of `as_dict`."""
         splits = (stored["validation"], stored["test"])
-        order = [stored["network"], *(name for name in splits[1] if name != stored["network"])]
+        order = stored.get("methods") or [stored["network"]]
+        order += [name for name in splits[1] if name not in order]
         validation, test = ({name: Scores(**split[name]) for name in order} for split in splits)
         each = tuple(stored.get("per_series", ()))
-        return Evaluation(validation, test, each, stored["series"], stored["windows"], stored["h"])
+        counts = (stored["series"], stored["windows"], stored["h"])
+        levels, kind = tuple(stored.get("levels", ())), stored.get("intervals", "residual")
+        if kind not in ("residual", "head"):
+            raise ValueError(f"intervals of the kind {kind!r}")
+        return Evaluation(validation, test, each, *counts, levels, kind)
 
 
 def _better(gain: float) -> str:
-    if abs(gain) < 0.05:
+    if abs(gain) < _SHOWN:
         return "as good"
     return f"{gain:.1f} % better" if gain > 0 else f"{-gain:.1f} % worse"
 
 
 def _numbers(test: Scores, validation: Scores) -> list[str]:
-    mase = ["-" if value is None else f"{value:.3f}" for value in (test.mase, validation.mase)]
-    return [_four_digits(test.mae), _four_digits(test.rmse), f"{test.smape:.1f}", *mase]
+    ratios = [_decimals(value, 3) for value in (test.mase, test.owa, validation.mase)]
+    return [_four_digits(test.mae), _four_digits(test.rmse), f"{test.smape:.1f}", *ratios]
+
+
+def _decimals(value: float | None, count: int) -> str:
+    return "-" if value is None else f"{value:,.{count}f}"
+
+
+def _digits(value: float | None) -> str:
+    return "-" if value is None else _four_digits(value)
+
+
+def _listed(levels: tuple[float, ...]) -> str:
+    return ", ".join(f"{at:g}" for at in levels) or "(none)"
 
 
 def _four_digits(value: float) -> str:
     return f"{value:,.0f}" if 1000 <= value < 1e9 else f"{value:#.4g}"
-
-
-def evaluate(parts: list[Part], shape: Shape, networks: dict[str, nn.Module]) -> Evaluation:
-    """Errors of the networks, the recurrent one first, and of the naive forecasts."""
-    validation, _ = _scores(cut(parts, shape, "validation"), shape, networks)
-    test, each = _scores(cut(parts, shape, "test"), shape, networks)
-    return Evaluation(validation, test, each, len(parts), shape.test, shape.h)
-
-
-def forecasts(one: Cut, shape: Shape, networks: dict[str, nn.Module]) -> dict[str, Any]:
-    """Forecasts (windows, h) of one series by every method."""
-    scales = np.full(len(one.windows), one.part.scale)
-    ours = {name: forecast(model, one.windows, scales) for name, model in networks.items()}
-    return ours | naive_forecasts(one.windows, shape)
-
-
-def _scores(
-    cuts: list[Cut], shape: Shape, networks: dict[str, nn.Module]
-) -> tuple[dict[str, Scores], tuple[dict[str, Any], ...]]:
-    by_method: dict[str, list[Scores]] = {}
-    rows = []
-    for one in cuts:
-        for name, values in forecasts(one, shape, networks).items():
-            scores = scores_of(one.truth, values, one.part.naive)
-            by_method.setdefault(name, []).append(scores)
-            rows.append({"id": one.part.id, "method": name, **asdict(scores)})
-    return {name: average(each) for name, each in by_method.items()}, tuple(rows)

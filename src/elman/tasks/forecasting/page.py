@@ -9,10 +9,14 @@ import numpy as np
 
 from elman.data import Panel
 from elman.report import Page, Section, Table, page, plots
+from elman.tasks.forecasting import statistical
+from elman.tasks.forecasting.crossed import Crossed
 from elman.tasks.forecasting.drawing import axis_times
-from elman.tasks.forecasting.evaluation import Evaluation, forecasts
+from elman.tasks.forecasting.ensemble import members
+from elman.tasks.forecasting.evaluation import Evaluation
 from elman.tasks.forecasting.fitted import Fitted
-from elman.tasks.forecasting.splits import split
+from elman.tasks.forecasting.intervals import Intervals, Made, supported_ends
+from elman.tasks.forecasting.measuring import every_method
 from elman.tasks.forecasting.windows import Cut, cut
 
 _DRAWN = 6  # series
@@ -28,6 +32,7 @@ def build(
     history: Path,
     settings: str,
     next_steps: str,
+    crossed: Crossed | None = None,
 ) -> str:
     """The page of a run, as HTML.
 
@@ -37,10 +42,11 @@ def build(
         history: `history.jsonl` of the run.
         settings: as TOML.
         next_steps: commands to try next.
+        crossed: what a cross-validation came to, if there was one.
     """
     evaluation = fitted.evaluation
     sections = [
-        Section("Results beside the baselines", evaluation.table().html()),
+        Section("Results beside the baselines", _results(fitted)),
         Section("Forecasts on the test", _pictures(network, fitted, panel)),
         Section("Learning curve", _curve(evaluation, history)),
         Section("What was understood of the data", _understood(fitted)),
@@ -50,12 +56,24 @@ def build(
     ]
     if len(panel.series) > 1:
         sections.insert(2, Section("Each series", _each(evaluation)))
+    if crossed is not None:
+        sections.insert(-4, Section("Cross-validation", crossed.table().html()))
+    if evaluation.levels:
+        sections.insert(2, Section("Intervals", evaluation.intervals().html()))
     return Page(title, evaluation.verdict(), evaluation.beats_best_baseline, tuple(sections)).html()
 
 
+def _results(fitted: Fitted) -> str:
+    notes = "".join(
+        page.paragraph(text, "note" if text.startswith(statistical.AUTO_ETS) else "warning")
+        for text in fitted.notes
+    )
+    tables = fitted.evaluation.table().html() + fitted.evaluation.more().html()
+    return tables + notes
+
+
 def _pictures(network: str, fitted: Fitted, panel: Panel) -> str:
-    parts, _ = split(panel, fitted.shape)
-    cuts = cut(parts, fitted.shape, "test")
+    cuts = cut(fitted.parts(panel), fitted.shape, "test")
     chosen = _spread(fitted.evaluation, cuts)
     starts = {one.id: one.first for one in panel.series}
     drawn = [_picture(network, fitted, one, starts[one.part.id]) for one in chosen]
@@ -88,17 +106,38 @@ def _picture(network: str, fitted: Fitted, one: Cut, first: int) -> str:
     begin = int(one.origins[-shown]) - before
     steps = np.arange(begin, one.part.values.size) - one.part.pad
     times = axis_times(calendar, calendar.frequency.advance(first, steps, calendar.clock))
-    values = forecasts(one, shape, fitted.networks(network))
     best = fitted.evaluation.best_baseline
+    values = _made(network, fitted, one)
     end = before + shown * shape.h
     lines = {
-        name: (times[before:end], values[name][-shown:].ravel(), colour)
+        name: (times[before:end], values[name].point[-shown:].ravel(), colour)
         for name, colour in ((best, plots.BASELINE), (network, plots.MODEL))
     }
     _, (ax,) = plots.figure()
+    ends = intervals(fitted, values[network], one)
+    for k, (level, (lower, upper)) in enumerate(reversed(ends.items())):
+        flat = (lower[-shown:].ravel(), upper[-shown:].ravel())
+        plots.band(ax, times[before:end], *flat, name=f"{level:g} %", depth=k)
     starts = times[before : end : shape.h]
     plots.forecast(ax, times, one.part.values[begin:], lines, starts=starts)
-    return page.figure(plots.svg(plots.legend(ax)), one.part.id, above=True)
+    return page.figure(plots.svg(plots.legend(ax, 6)), one.part.id, above=True)
+
+
+def _made(network: str, fitted: Fitted, one: Cut) -> dict[str, Made]:
+    """The forecasts of a series, by every method; AutoETS only where it is to be drawn."""
+    shape, best = fitted.shape, fitted.evaluation.best_baseline
+    others = statistical.methods(shape, 1, 1) if best == statistical.AUTO_ETS else {}
+    found = every_method([one], shape, fitted.networks(network), fitted.manner.support, others)
+    return {name: each[0] for name, each in found.items()}
+
+
+def intervals(fitted: Fitted, made: Made, one: Cut) -> Intervals:
+    """The network's intervals (windows, h) of one series; none in a model stored without."""
+    if fitted.calibration is None:
+        return {}
+    scales = np.full(len(made.point), one.part.scale)
+    found = fitted.calibration.intervals(made, scales, fitted.manner.levels)
+    return supported_ends(found, fitted.manner.support)
 
 
 def _curve(evaluation: Evaluation, history: Path) -> str:
@@ -115,17 +154,27 @@ def _curve(evaluation: Evaluation, history: Path) -> str:
 
 
 def _each(evaluation: Evaluation) -> str:
+    """Each series, the best forecast first; of many, the best and the worst."""
     methods = list(evaluation.test)
-    rows: dict[str, dict[str, str]] = {}
+    rows: dict[str, dict[str, float]] = {}
     for row in evaluation.per_series:
         value = row["mae"] if row["mase"] is None else row["mase"]
-        rows.setdefault(row["id"], {})[row["method"]] = f"{value:.3f}"
-    cells = [[name, *(found.get(m, "-") for m in methods)] for name, found in rows.items()]
-    note = "All of them are in metrics.json." if len(cells) > _ROWS else ""
-    table = Table(
-        "MASE on the test (MAE where it is not defined)", ["series", *methods], cells[:_ROWS], note
-    )
-    return table.html()
+        rows.setdefault(row["id"], {})[row["method"]] = value
+    ranked = sorted(rows, key=lambda name: rows[name][evaluation.network])
+    title, note = "MASE on the test (MAE where it is not defined), the best forecast first", ""
+    if len(ranked) > _ROWS:
+        half = _ROWS // 2
+        note = (
+            f"The {half} best and the {half} worst of {len(ranked):,} series; all of them are in "
+            "metrics.json."
+        )
+        ranked = ranked[:half] + ranked[-half:]
+    cells = [[name, *(_three(rows[name].get(m)) for m in methods)] for name in ranked]
+    return Table(title, ["series", *methods], cells, note).html()
+
+
+def _three(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _understood(fitted: Fitted) -> str:
@@ -139,6 +188,20 @@ def _understood(fitted: Fitted) -> str:
         names = _few(fitted.short)
         short = page.paragraph(f"Too short to train or be tested on: {names}", "warning")
     return page.paragraph(found["source"]) + page.definitions(pairs) + warnings + short
+
+
+def _extras(fitted: Fitted) -> list[tuple[str, str]]:
+    """What was asked for beyond the usual."""
+    found = []
+    names = [name for each in fitted.encoding.lists().values() for name in each]
+    if names:
+        found.append(("covariates", f"{', '.join(names)}; the baselines see the values alone"))
+    several = len(members(fitted.model))
+    if several > 1:
+        found.append(("ensemble", f"the mean of {several} networks with seeds of their own"))
+    if fitted.manner.support != "real":
+        found.append(("support", f"{fitted.manner.support}, of every forecast and interval"))
+    return found
 
 
 def _few(names: Sequence[str]) -> str:
@@ -161,6 +224,7 @@ def _method(fitted: Fitted) -> str:
             "baselines",
             "NLinear and feedforward are trained by the same rules, with the same budget",
         ),
+        *_extras(fitted),
     ]
     if result is not None:
         words = (

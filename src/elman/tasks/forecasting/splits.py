@@ -16,8 +16,8 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 
 _MOST_WINDOWS = 30
 _MOST_WINDOW = 1024  # values
-# Seasons in a window: two weeks of hours, eight weeks of days, two years of weeks.
-_SEASONS_SEEN = {24: 14, 5: 8, 7: 8, 52: 2}
+# Seasons in a window: two weeks of hours, eight weeks of days, two years of weeks or months.
+_SEASONS_SEEN = {24: 14, 5: 8, 7: 8, 52: 2, 12: 2}
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Shape:
     - `season`: steps after which values repeat; 1 for none.
     - `validation`, `test`: windows of h each.
     - `start`: the naive forecast that networks start at: the season, or 0 for the last value.
+    - `log`: whether networks see and forecast logarithms of the values.
     """
 
     h: int
@@ -39,6 +40,7 @@ class Shape:
     validation: int
     test: int
     start: int = 0
+    log: bool = False
 
     @property
     def held_out(self) -> int:
@@ -53,6 +55,7 @@ class Part:
     - `train_end`: the training part is `values[:train_end]`.
     - `scale`: standard deviation of the training part; 1 for a constant series.
     - `naive`: what MASE divides by, see `metrics.naive_error`.
+    - `hist`, `futr`, `static`: covariates as in `elman.data.Series`, padded like the values.
     """
 
     id: str
@@ -61,6 +64,9 @@ class Part:
     train_end: int
     scale: float
     naive: float
+    hist: Array | None = None
+    futr: Array | None = None
+    static: Array | None = None
 
 
 class Asked(Protocol):

@@ -5,6 +5,7 @@ network under `model.`, those of the baselines under `baselines.`, the ends of t
 `extra.`. Nothing in a file is ever executed: a cell is found by its name.
 """
 
+import copy
 import dataclasses
 import os
 from collections.abc import Iterator
@@ -18,8 +19,12 @@ from torch import nn
 
 from elman.data import Calendar, Clock, Frequency, Names
 from elman.nn.store import arrays, fill
+from elman.tasks.forecasting import encoding as covariates
+from elman.tasks.forecasting import stored_calibration, stored_memory
+from elman.tasks.forecasting.encoding import Encoding
 from elman.tasks.forecasting.evaluation import Evaluation
 from elman.tasks.forecasting.fitted import Fitted
+from elman.tasks.forecasting.measuring import Manner
 from elman.tasks.forecasting.memory import Memory
 from elman.tasks.forecasting.splits import Shape
 from elman.train import FitSettings
@@ -42,6 +47,7 @@ class Stored:
     data: dict[str, Any]
     evaluation: Evaluation
     tensors: Arrays
+    encoding: Encoding
 
 
 def save(path: str | os.PathLike[str], settings: Any, fitting: FitSettings, fitted: Fitted) -> None:
@@ -56,10 +62,17 @@ def save(path: str | os.PathLike[str], settings: Any, fitting: FitSettings, fitt
         "data": _layout(fitted),
         "evaluation": fitted.evaluation.as_dict(per_series=False),
     }
-    tensors = {f"model.{name}": array for name, array in arrays(fitted.model).items()}
-    for baseline, model in fitted.baselines.items():
-        tensors |= {f"baselines.{baseline}.{name}": array for name, array in arrays(model).items()}
-    model_file.write(path, meta, tensors | _ends(fitted.memory))
+    networks = {"model": fitted.model}
+    networks |= {f"baselines.{name}": model for name, model in fitted.baselines.items()}
+    if fitted.refitted is not None:
+        networks["refit"] = fitted.refitted
+    tensors = {
+        f"{prefix}.{name}": array
+        for prefix, model in networks.items()
+        for name, array in arrays(model).items()
+    }
+    calibration = stored_calibration.tensors(fitted.calibration)
+    model_file.write(path, meta, tensors | _ends(fitted.memory) | calibration)
 
 
 def _layout(fitted: Fitted) -> dict[str, Any]:
@@ -70,19 +83,22 @@ def _layout(fitted: Fitted) -> dict[str, Any]:
         "frequency": dataclasses.asdict(fitted.calendar.frequency),
         "understood": fitted.understood,
         "short": list(fitted.short[:100]),
+        "notes": list(fitted.notes),
+        "covariates": covariates.as_dict(fitted.encoding),
     }
 
 
 def _ends(memory: Memory) -> Arrays:
     """The ends of the series; names as bytes, for metadata is bounded."""
     names = [name.encode() for name in memory.ids]
-    return {
+    found: Arrays = {
         "extra.ids": np.frombuffer(b"".join(names), np.uint8),
         "extra.id_ends": np.cumsum([len(name) for name in names], dtype=np.int64),
         "extra.windows": memory.windows,
         "extra.last": memory.last,
         "extra.scales": memory.scales,
     }
+    return found | stored_memory.tensors(memory)
 
 
 @contextmanager
@@ -131,6 +147,7 @@ def read(path: str | os.PathLike[str]) -> Stored:
             meta["data"],
             evaluation,
             found.tensors,
+            covariates.from_dict(meta["data"].get("covariates", {})),
         )
         _check_sizes(stored)
     return stored
@@ -139,10 +156,15 @@ def read(path: str | os.PathLike[str]) -> Stored:
 def _check_sizes(stored: Stored) -> None:
     """Sizes in the metadata are those of the tensors, before anything is built by them."""
     tensors, shape, settings = stored.tensors, stored.shape, stored.settings
-    layers = sum(name.startswith("model.recurrent.weight_ih_l") for name in tensors)
+    several = settings.get("ensemble", 1)
+    found = {name.split(".")[2] for name in tensors if name.startswith("model.members.")}
+    if several != max(1, len(found)):
+        raise ValueError(f"an ensemble of {several}, with the weights of {len(found)}")
+    own = "model.members.0" if several > 1 else "model"
+    layers = sum(name.startswith(f"{own}.recurrent.weight_ih_l") for name in tensors)
     expected = {
-        "model.linear.weight": (shape.h, shape.window),
-        "model.embed.weight": (settings["hidden"], shape.segment),
+        f"{own}.linear.weight": (shape.h, shape.window),
+        f"{own}.embed.weight": (settings["hidden"], shape.segment),
         "extra.windows": (tensors["extra.last"].size, shape.window),
         "extra.scales": (tensors["extra.last"].size,),
         "extra.id_ends": (tensors["extra.last"].size,),
@@ -160,30 +182,45 @@ def _check_sizes(stored: Stored) -> None:
 
 def restore(stored: Stored, model: nn.Module, baselines: dict[str, nn.Module]) -> Fitted:
     """Fill networks of the right sizes and put everything together."""
-    data = stored.data
+    data, tensors, settings = stored.data, stored.tensors, stored.settings
     calendar = Calendar(Clock(**data["clock"]), Frequency(**data["frequency"]))
-    fill(model, _under(stored.tensors, "model."), stored.path)
+    refit = _under(tensors, "refit.")
+    refitted = fill_new(copy.deepcopy(model), refit, stored.path) if refit else None
     for name, baseline in baselines.items():
-        fill(baseline, _under(stored.tensors, f"baselines.{name}."), stored.path)
+        fill_new(baseline, _under(tensors, f"baselines.{name}."), stored.path)
+    evaluation = stored.evaluation
     return Fitted(
         stored.shape,
         Names(**data["names"]),
         bool(data["has_id"]),
         calendar,
-        model.eval(),
-        {name: baseline.eval() for name, baseline in baselines.items()},
-        _memory(stored.tensors),
-        stored.evaluation,
+        fill_new(model, _under(tensors, "model."), stored.path),
+        baselines,
+        _memory(tensors, stored.encoding, stored.shape.h),
+        evaluation,
         data["understood"],
         tuple(data["short"]),
+        manner=Manner(evaluation.levels, settings.get("support", "real")),
+        calibration=stored_calibration.restored(
+            _under(tensors, "extra.intervals."), evaluation.kind, stored.shape.h, evaluation.levels
+        ),
+        refitted=refitted,
+        notes=tuple(map(str, data.get("notes", ()))),
+        encoding=stored.encoding,
     )
+
+
+def fill_new(network: nn.Module, tensors: Arrays, path: str) -> nn.Module:
+    """A network with its weights, ready to forecast."""
+    fill(network, tensors, path)
+    return network.eval()
 
 
 def _under(tensors: Arrays, prefix: str) -> Arrays:
     return {n.removeprefix(prefix): array for n, array in tensors.items() if n.startswith(prefix)}
 
 
-def _memory(tensors: Arrays) -> Memory:
+def _memory(tensors: Arrays, encoding: Encoding, h: int) -> Memory:
     ends = tensors["extra.id_ends"].astype(np.int64).tolist()
     text = tensors["extra.ids"].astype(np.uint8).tobytes()
     if sorted(ends) != ends or (ends and (ends[0] < 0 or ends[-1] != len(text))):
@@ -194,4 +231,5 @@ def _memory(tensors: Arrays) -> Memory:
     )
     if not (scales > 0).all():
         raise ValueError("a scale that is not above zero")
-    return Memory(ids, windows, tensors["extra.last"].astype(np.int64), scales)
+    found = Memory(ids, windows, tensors["extra.last"].astype(np.int64), scales)
+    return stored_memory.with_known(found, tensors, encoding, h)

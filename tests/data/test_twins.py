@@ -1,0 +1,84 @@
+"""The fast reader of CSV and the line-by-line one give the same table, or the same error."""
+
+import gzip
+import importlib.util
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from elman.data import DataError, csv_fast, demo_file
+from elman.data.csv_file import read_csv
+
+FILE = Path("twin.csv")
+
+
+def broken():
+    found = importlib.util.spec_from_file_location("broken", Path(__file__).with_name("broken.py"))
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+def outcome(data, fast):
+    try:
+        return read_csv(FILE, data, fast=fast)
+    except DataError as error:
+        return str(error)
+
+
+def assert_twins(data):
+    fast, slow = (outcome(data, fast) for fast in (True, False))
+    if isinstance(slow, str):
+        assert fast == slow
+        return
+    assert not isinstance(fast, str), fast
+    assert fast.frame.equals(slow.frame)
+    assert fast.lines.tolist() == slow.lines.tolist()
+    assert fast.notes == slow.notes
+
+
+FILES = {
+    name: (text if isinstance(text, bytes) else text.encode())
+    for name, (text, _) in (broken().REFUSED | broken().HANDLED).items()
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_readers_agree_on_odd_and_broken_files(name):
+    assert_twins(FILES[name])
+
+
+ALPHABET = st.sampled_from(
+    ["a", "1", ",", ",", "\n", "\n", '"', "\r", " ", ";", "é", "\t", "-", "|"]
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.lists(ALPHABET, max_size=24).map("".join))
+def test_readers_agree_on_any_text(text):
+    assert_twins(("ds,y\n" + text).encode())
+    assert_twins(text.encode())
+
+
+def test_the_fast_one_is_taken_where_it_matters():
+    data = gzip.decompress(demo_file("forecast").read_bytes())
+    quoted = b'"a","b"\r\n"1","x,y"\r\n"2",""\r\n'
+    for text in (data, b"\xef\xbb\xbf"[3:] + quoted, b"a,b\n1,2\n3,4"):
+        assert csv_fast.read(FILE, text, ",") is not None
+        assert_twins(text)
+    assert csv_fast.read(FILE, quoted, ",").to_dict(as_series=False) == {
+        "a": ["1", "2"],
+        "b": ["x,y", ""],
+    }
+
+
+def test_many_rows_are_read_in_one_pass(monkeypatch):
+    """What takes a Python step for each row or each series would show here."""
+    rows = pl.DataFrame({"k": range(50_000)}).select(
+        unique_id=pl.format("s{}", pl.col("k") // 10), ds=pl.col("k") % 10, y=pl.col("k") * 1.5
+    )
+    monkeypatch.setattr("elman.data.csv_rows.read", lambda *_: pytest.fail("line by line"))
+    assert read_csv(FILE, rows.write_csv().encode()).frame.height == 50_000
