@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH := .venv-bench
 RUNTIME := $(shell find runtime/src runtime/bind runtime/elman_runtime -name '*.cpp' -o -name '*.hpp' -o -name '*.py' 2>/dev/null) runtime/pyproject.toml runtime/CMakeLists.txt
 
 .PHONY: demo test check format wheel bench clean setup help
@@ -46,13 +47,22 @@ format: setup
 wheel: setup
 	bash tools/wheel.sh $(BIN)/python
 
-bench: setup
+bench: setup $(BENCH)/.installed
 	$(BIN)/elman cells
 	$(BIN)/python bench/dropin_equality.py
 	$(BIN)/python bench/dropin.py
 	$(BIN)/python bench/ragged.py
 	$(BIN)/python bench/kill.py
+	for what in etth1 m4 air neuralforecast many; do \
+	    OMP_NUM_THREADS=1 $(BENCH)/bin/python bench/forecast.py $$what || exit 1; done
+
+# The libraries that forecasts are compared with, apart from what the tests need.
+$(BENCH)/.installed: pyproject.toml constraints.txt $(RUNTIME)
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt ./runtime -e '.[forecast]'
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt neuralforecast==3.3.0 'ray[tune]' 'setuptools<81'
+	touch $@
 
 clean:
-	rm -rf $(VENV) build dist runtime/build src/*.egg-info runtime/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH) build dist runtime/build src/*.egg-info runtime/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

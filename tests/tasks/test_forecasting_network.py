@@ -15,7 +15,7 @@ from elman.tasks.forecasting.network import SegmentNetwork
 from elman.tasks.forecasting.scaling import scale_of
 from elman.tasks.forecasting.splits import Part, Shape
 from elman.tasks.forecasting.spread import Spread, objective, pinball
-from elman.tasks.forecasting.windows import Windows, cut, forecast, validation_error, weights
+from elman.tasks.forecasting.windows import Validation, Windows, cut, forecast, weights
 from elman.train import FitResult, FitSettings, fit
 
 SHAPE = Shape(h=4, window=12, segment=4, season=4, validation=2, test=2)
@@ -116,7 +116,7 @@ def test_a_future_covariate_that_drives_a_series_is_used():
             return objective(model(*batch.inputs), batch.y, batch.weight, "mae", ()), carry
 
         fit(net, Windows([series], SHAPE, 64, seed=0), loss, None, FitSettings(steps=150, lr=0.02))
-        errors[n_futr] = validation_error(net, [series], SHAPE)
+        errors[n_futr] = Validation([series], SHAPE)(net)
     assert errors[1] < 0.4 * errors[0]
 
 
@@ -174,9 +174,9 @@ def test_the_start_is_the_linear_map_of_a_linear_series():
     nets = [NLinear(12, 4), SegmentNetwork(GRU, 12, 4, 4, hidden=4)]
     set_start(nets, found)
     for net in nets:
-        assert validation_error(net, [one], SHAPE) == pytest.approx(found.error)
+        assert Validation([one], SHAPE)(net) == pytest.approx(found.error)
     naive = NLinear(12, 4, season=SHAPE.season)
-    assert found.error < 0.1 * validation_error(naive, [one], SHAPE)
+    assert found.error < 0.1 * Validation([one], SHAPE)(naive)
 
 
 def test_a_start_that_training_does_not_better_is_kept():

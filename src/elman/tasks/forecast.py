@@ -38,7 +38,7 @@ from elman.tasks.forecasting.network import SegmentNetwork
 from elman.tasks.forecasting.settings import DEFAULT_STEPS, FIT, ForecastSettings, budgeted
 from elman.tasks.forecasting.splits import Part, Shape
 from elman.tasks.forecasting.spread import objective
-from elman.tasks.forecasting.windows import Batch, Windows, validation_error
+from elman.tasks.forecasting.windows import Batch, Validation, Windows
 from elman.train import FitResult, FitSettings, fit
 
 if TYPE_CHECKING:
@@ -74,12 +74,14 @@ def train(
         made = model(*batch.inputs)
         return objective(made, batch.y, batch.weight, s.loss, quantiles), carry
 
-    def score(model: nn.Module) -> dict[str, float]:
-        return {"MASE": validation_error(model, parts, shape)}
-
     windows = Windows(parts, shape, s.batch_size, f.seed, per=s.per)
     if not choose:
         return fit(model, windows, loss, None, f, **options)
+    error = Validation(parts, shape)
+
+    def score(model: nn.Module) -> dict[str, float]:
+        return {"MASE": error(model)}
+
     start = Kept(model, score)
     return start.unless_better(fit(model, windows, loss, score, f, **options))
 

@@ -174,12 +174,12 @@ class Cut(NamedTuple):
 
 def cut(parts: list[Part], shape: Shape, which: str) -> list[Cut]:
     """The windows of "validation" or "test", series by series."""
-    found = []
-    for part in parts:
+    found, gather = [], Gather(parts, shape)
+    for k, part in enumerate(parts):
         starts = origins(part, shape, which)
-        gather, alone = Gather([part], shape), np.zeros_like(starts)
-        known = gather.known(alone, starts)
-        found.append(Cut(part, *gather.values(alone, starts), starts, known))
+        series = np.full_like(starts, k)
+        known = gather.known(series, starts)
+        found.append(Cut(part, *gather.values(series, starts), starts, known))
     return found
 
 
@@ -214,19 +214,25 @@ def joined(each: list[Known]) -> Known:
     return Known(*(None if c[0] is None else np.concatenate(c) for c in columns))
 
 
-def validation_error(model: nn.Module, parts: list[Part], shape: Shape) -> float:
-    """MASE on the validation windows, averaged over series.
+class Validation:
+    """The error on the validation windows, which are cut once."""
 
-    Series without MASE count by their scale instead, so that there is always a number.
-    """
-    cuts = cut(parts, shape, "validation")
-    counts = [len(one.windows) for one in cuts]
-    windows = np.concatenate([one.windows for one in cuts])
-    scales = np.repeat([one.part.scale for one in cuts], counts)
-    made = forecast(model, windows, scales, shape, joined([one.known for one in cuts]))
-    value = made if made.ndim == 2 else made[..., 0]
-    errors = []
-    for one, values in zip(cuts, np.split(value, np.cumsum(counts)[:-1]), strict=True):
-        naive = one.part.scale if np.isnan(one.part.naive) else one.part.naive
-        errors.append(np.abs(one.truth - values).mean() / naive)
-    return float(np.mean(errors))
+    def __init__(self, parts: list[Part], shape: Shape) -> None:
+        self.shape = shape
+        starts = [origins(part, shape, "validation") for part in parts]
+        series = np.repeat(np.arange(len(parts)), [one.size for one in starts])
+        gather = Gather(parts, shape)
+        self.windows, self.truth = gather.values(series, np.concatenate(starts))
+        self.known = gather.known(series, np.concatenate(starts))
+        self.scales = np.asarray([part.scale for part in parts])[series]
+        naive = np.asarray([part.naive for part in parts])[series]
+        self.naive = np.where(np.isnan(naive), self.scales, naive)
+
+    def __call__(self, model: nn.Module) -> float:
+        """MASE, averaged over series, which have as many windows each.
+
+        Series without MASE count by their scale instead, so that there is always a number.
+        """
+        made = forecast(model, self.windows, self.scales, self.shape, self.known)
+        value = made if made.ndim == 2 else made[..., 0]
+        return float((np.abs(self.truth - value).mean(1) / self.naive).mean())

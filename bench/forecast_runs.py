@@ -1,0 +1,89 @@
+"""What the forecasting benchmarks share: data, finished runs, and how they are told apart."""
+
+import csv
+import gzip
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from timing import RESULTS, append
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = ROOT.parent / "shared" / "data"
+NAME = "forecast"
+
+
+def commit() -> str:
+    """The last commit that changed the library or the benchmarks, and whether files differ."""
+    last = _git("log", "-1", "--format=%h", "--abbrev=10", "--", "src/elman", "bench")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", "src/elman", "bench")
+    return (last or "unknown") + ("-dirty" if changed else "")
+
+
+def _git(*words: str) -> str:
+    command = ["git", "-C", str(ROOT), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def run_once(key: dict[str, Any], run: Callable[[], dict[str, Any]], again: bool) -> dict[str, Any]:
+    """The record of a run: the one in bench/results, or else it runs and is added there.
+
+    Args:
+        key: what tells it from other runs; the commit is added.
+        run: gives its figures.
+        again: run even if it is there.
+    """
+    key = {**key, "commit": commit()}
+    path = RESULTS / f"{NAME}.jsonl"
+    lines = path.read_text().splitlines() if path.exists() and not again else []
+    for line in reversed(lines):
+        record = json.loads(line)
+        if all(record.get(name) == value for name, value in key.items()):
+            return dict(record)
+    start = time.perf_counter()
+    record = {**key, **run()}
+    record["minutes"] = round((time.perf_counter() - start) / 60, 2)
+    append(NAME, record)
+    return record
+
+
+def air_passengers(data: Path) -> np.ndarray[Any, Any]:
+    """Thousands of passengers a month, 1949 to 1960: (144,)."""
+    rows = _rows((data / "small_series" / "AirPassengers.csv").read_text())
+    return np.asarray([float(row[-1]) for row in rows])
+
+
+def m4_hourly(data: Path) -> tuple[list[np.ndarray[Any, Any]], list[np.ndarray[Any, Any]]]:
+    """The 414 series, 700 to 960 steps each, and the 48 steps after each."""
+    both = []
+    for name in ("train", "test"):
+        rows = _zipped(data / "m4_hourly" / f"Hourly-{name}.csv.gz")
+        both.append([np.asarray([float(v) for v in row[1:] if v]) for row in rows])
+    return both[0], both[1]
+
+
+def etth1(data: Path) -> np.ndarray[Any, Any]:
+    """The seven channels, hourly: (7, 17420)."""
+    rows = _zipped(data / "ett" / "ETTh1.csv.gz")
+    return np.asarray([[float(v) for v in row[1:]] for row in rows]).T.copy()
+
+
+def _zipped(path: Path) -> list[list[str]]:
+    return _rows(gzip.decompress(path.read_bytes()).decode())
+
+
+def _rows(text: str) -> list[list[str]]:
+    return list(csv.reader(text.splitlines()))[1:]
+
+
+def as_table(series: list[np.ndarray[Any, Any]]) -> dict[str, list[Any]]:
+    """Series as a table of names, whole-numbered times and values."""
+    return {
+        "unique_id": [f"s{k:05d}" for k, one in enumerate(series) for _ in one],
+        "ds": [t for one in series for t in range(len(one))],
+        "y": [float(v) for one in series for v in one],
+    }
