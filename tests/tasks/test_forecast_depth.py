@@ -12,6 +12,8 @@ import pytest
 from elman.data import DataError
 from elman.tasks.forecast import Forecaster
 from elman.tasks.forecasting import statistical
+from elman.tasks.forecasting.splits import Shape, prepare
+from elman.tasks.forecasting.windows import cut
 from elman_runtime import ModelFileError, model_file
 
 SMALL = {"h": 6, "hidden": 8, "steps": 30, "evaluate_every": 10, "lr": 0.01, "ets_series": 0}
@@ -345,3 +347,16 @@ def test_a_tie_is_no_gain(fitted):
     assert not tied.beats_best_baseline
     assert "does NOT beat" in tied.verdict()
     assert "(as good; on the test as good)" in tied.verdict()
+
+
+def test_interpolated_values_are_no_truth():
+    values = np.sin(np.arange(60.0))
+    missing = np.zeros(60, bool)
+    missing[[50, 51, 57]] = True
+    shape = Shape(h=5, window=10, segment=5, season=1, validation=2, test=2)
+    part = prepare("a", values, shape, missing)
+    (tested,) = cut([part], shape, "test")
+    assert np.isnan(tested.truth).tolist() == missing[50:].reshape(2, 5).tolist()
+    assert not np.isnan(tested.windows).any()
+    unseen = prepare("b", values, shape, np.ones(60, bool))
+    assert not np.isnan(cut([unseen], shape, "test")[0].truth).any()

@@ -78,7 +78,8 @@ def choose_start(parts: list[Part], shape: Shape) -> int:
     errors: dict[str, list[float]] = {}
     for one in cut(parts, shape, "validation"):
         for name, values in naive_forecasts(one.windows, shape).items():
-            errors.setdefault(name, []).append(np.abs(one.truth - values).mean() / one.part.scale)
+            error = float(np.nanmean(np.abs(one.truth - values))) / one.part.scale
+            errors.setdefault(name, []).append(error)
     best = min(errors, key=lambda name: float(np.mean(errors[name])))
     return 0 if best == REPEAT else shape.season
 

@@ -13,6 +13,7 @@ from elman.data import DataError, Panel
 from elman.tasks.forecasting.metrics import naive_error
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 _MOST_WINDOWS = 30
 _MOST_WINDOW = 1024  # values
@@ -56,6 +57,7 @@ class Part:
     - `scale`: standard deviation of the training part; 1 for a constant series.
     - `naive`: what MASE divides by, see `metrics.naive_error`.
     - `hist`, `futr`, `static`: covariates as in `elman.data.Series`, padded like the values.
+    - `filled`: which values were missing and are interpolated: seen, but no truth to measure by.
     """
 
     id: str
@@ -67,6 +69,7 @@ class Part:
     hist: Array | None = None
     futr: Array | None = None
     static: Array | None = None
+    filled: Flags | None = None
 
 
 class Asked(Protocol):
@@ -142,11 +145,11 @@ def split(panel: Panel, shape: Shape) -> tuple[list[Part], list[str]]:
         if one.values.size < least_length(shape):
             short.append(one.id)
         else:
-            kept.append(prepare(one.id, one.values, shape))
+            kept.append(prepare(one.id, one.values, shape, one.filled))
     return kept, short
 
 
-def prepare(name: str, values: Array, shape: Shape) -> Part:
+def prepare(name: str, values: Array, shape: Shape, missing: Flags) -> Part:
     """Statistics from the training part alone, and padding for a short series."""
     end = values.size - shape.held_out
     training = values[:end]
@@ -154,7 +157,9 @@ def prepare(name: str, values: Array, shape: Shape) -> Part:
     padded = np.concatenate([np.full(pad, values[0]), values])
     scale = float(training.std())
     naive = naive_error(training, shape.season)
-    return Part(name, padded, pad, end + pad, scale if scale > 0 else 1.0, naive)
+    filled = np.concatenate([np.ones(pad, bool), missing])
+    scale = scale if scale > 0 else 1.0
+    return Part(name, padded, pad, end + pad, scale, naive, filled=filled)
 
 
 def origins(part: Part, shape: Shape, which: str) -> "np.ndarray[Any, np.dtype[np.int64]]":

@@ -178,8 +178,23 @@ def cut(parts: list[Part], shape: Shape, which: str) -> list[Cut]:
     for k, part in enumerate(parts):
         starts = origins(part, shape, which)
         series = np.full_like(starts, k)
-        known = gather.known(series, starts)
-        found.append(Cut(part, *gather.values(series, starts), starts, known))
+        windows, truth = gather.values(series, starts)
+        measured = _measured(truth, [part], np.zeros_like(starts), starts)
+        found.append(Cut(part, windows, measured, starts, gather.known(series, starts)))
+    return found
+
+
+def _measured(truth: Array, parts: list[Part], series: Indices, starts: Indices) -> Array:
+    """What follows the windows (N, K), with NaN in place of what is interpolated.
+
+    A series of which nothing was observed there keeps its interpolated values.
+    """
+    steps, found = np.arange(truth.shape[1]), truth.copy()
+    for k, part in enumerate(parts):
+        of = np.flatnonzero(series == k)
+        hidden = None if part.filled is None else part.filled[starts[of, None] + steps]
+        if hidden is not None and not hidden.all():
+            found[of] = np.where(hidden, np.nan, found[of])
     return found
 
 
@@ -221,9 +236,10 @@ class Validation:
         self.shape = shape
         starts = [origins(part, shape, "validation") for part in parts]
         series = np.repeat(np.arange(len(parts)), [one.size for one in starts])
-        gather = Gather(parts, shape)
-        self.windows, self.truth = gather.values(series, np.concatenate(starts))
-        self.known = gather.known(series, np.concatenate(starts))
+        gather, firsts = Gather(parts, shape), np.concatenate(starts)
+        self.windows, truth = gather.values(series, firsts)
+        self.truth = _measured(truth, parts, series, firsts)
+        self.known = gather.known(series, firsts)
         self.scales = np.asarray([part.scale for part in parts])[series]
         naive = np.asarray([part.naive for part in parts])[series]
         self.naive = np.where(np.isnan(naive), self.scales, naive)
@@ -235,4 +251,8 @@ class Validation:
         """
         made = forecast(model, self.windows, self.scales, self.shape, self.known)
         value = made if made.ndim == 2 else made[..., 0]
-        return float((np.abs(self.truth - value).mean(1) / self.naive).mean())
+        return float(np.nanmean(np.abs(self.truth - value) / self.naive[:, None]))
+
+    def score(self, model: nn.Module) -> dict[str, float]:
+        """The same, as `fit` wants it."""
+        return {"MASE": self(model)}
