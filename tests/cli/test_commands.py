@@ -282,3 +282,9 @@ def test_ctrl_c_ends_with_130_and_the_command_that_goes_on(file):
     assert process.returncode == 130, rest
     assert "elman train forecast --resume runs/forecast-shop_sales-001" in rest
     assert "Traceback" not in rest
+
+
+def test_a_run_that_is_not_there_is_said_without_numbers(tmp_path, capsys):
+    missing = tmp_path / "forecast-none-001"
+    assert elman("predict", missing) == 2
+    assert capsys.readouterr().err.startswith(f"elman: cannot read {missing}: there is no such")

@@ -49,14 +49,21 @@ def _run(words: list[str], cells: tuple[type[Cell], ...], debug: bool) -> int:
     except (ValueError, TypeError, OSError, RuntimeError, ImportError) as error:
         if debug:
             raise
-        say(f"elman: {error}")
+        say(f"elman: {_message(error)}")
         return 2
     return 0
 
 
+def _message(error: Exception) -> str:
+    """What an error says, without "[Errno 2]" where its words say all."""
+    if isinstance(error, OSError) and error.strerror and error.filename is None:
+        return error.strerror
+    return str(error)
+
+
 def _verbs(words: list[str]) -> list[str]:
     """The verb and the task at the start of a command."""
-    known = ("train", "predict", "evaluate", "data", "demo", "forecast")
+    known = ("train", "predict", "evaluate", "data", "demo", "cells", "forecast")
     found: list[str] = []
     for word in words[:2]:
         if word not in known:
