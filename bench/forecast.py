@@ -8,7 +8,7 @@
 
 Each finished run is added to bench/results/forecast.jsonl and not repeated on the same commit, so
 that a pass can be interrupted; `--again` repeats it. The data lie in ../shared/data beside the
-repository, or where `--data` says; make bench-setup installs what the other software needs.
+repository, or where `--data` says; `make bench` installs the other software.
 """
 
 import argparse
