@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cpu.hpp"
+#include "engine.hpp"
 #include "finite.hpp"
 
 namespace nb = nanobind;
@@ -44,4 +45,5 @@ NB_MODULE(_native, m) {
     m.def("first_nonfinite", &first_nonfinite<float>, nb::arg("array").noconvert());
     m.def("first_nonfinite", &first_nonfinite<double>, nb::arg("array").noconvert());
     m.def("instruction_sets", &instruction_sets);
+    elman::bind_engine(m);
 }

@@ -4,11 +4,16 @@
 """
 
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from elman_runtime.tape.lower import Lowered
 
 _native: ModuleType | None
 try:
@@ -47,6 +52,69 @@ def instruction_sets() -> list[str]:
     The others, in this order: "avx2+fma", "avx512" (F, CD, BW, DQ, VL), "neon".
     """
     return numpy_instruction_sets() if _native is None else list(_native.instruction_sets())
+
+
+def plan(lowered: Lowered) -> Any:
+    """What the compiled engine makes of a tape; RuntimeError where there is no such engine."""
+    tape = lowered.tape
+    counted = (tape.gates, tape.recurrent, tape.state, tape.params, tape.inputs, lowered.columns)
+    return _needed().Plan(
+        [len(names) for names in counted],
+        lowered.counts,
+        lowered.slots,
+        lowered.numbers,
+        [width == "1" for width in tape.outputs],
+        [tuple(product) for product in lowered.products],
+        lowered.sections,
+        not tape.is_scan or tape.needs_whole_rows,
+    )
+
+
+def forward(double: bool, *arguments: Any) -> None:
+    """Run a plan forwards: runtime/bind/engine.cpp says what it takes, arrays as addresses."""
+    module = _needed()
+    (module.forward_float64 if double else module.forward_float32)(*arguments)
+
+
+def backward(double: bool, *arguments: Any) -> None:
+    """Run a plan backwards."""
+    module = _needed()
+    (module.backward_float64 if double else module.backward_float32)(*arguments)
+
+
+def engines() -> list[str]:
+    """Instruction sets that the compiled engine has and this processor runs, the fastest last."""
+    return [] if _native is None else list(_native.engines())
+
+
+_chosen = ""
+
+
+def instruction_set() -> str:
+    """The one that runs plans; "" is the fastest."""
+    return _chosen
+
+
+@contextmanager
+def use_instruction_set(name: str) -> Iterator[None]:
+    """Run plans in one instruction set within a `with` block: for tests and comparisons.
+
+    Raises ValueError where this build or processor has none of that name.
+    """
+    global _chosen
+    if name not in engines():
+        raise ValueError(f"name: must be one of {', '.join(engines()) or 'none'}, got {name!r}")
+    before, _chosen = _chosen, name
+    try:
+        yield
+    finally:
+        _chosen = before
+
+
+def _needed() -> ModuleType:
+    if _native is None:
+        raise RuntimeError(missing_because)
+    return _native
 
 
 def _check_floats(array: NDArray[np.floating]) -> None:

@@ -35,9 +35,10 @@ def nothing_said_yet(monkeypatch) -> None:
 def test_each_engine_has_a_verdict_the_fastest_first_and_one_is_chosen() -> None:
     told = explain(Recurrent(GRU, I, H), X)
     assert [v.engine for v in told] == list(engine.ENGINES)
-    assert told.chosen == "torch"
+    assert told.chosen == "native"
     assert str(told).splitlines() == [
-        "-> torch: GRU runs in oneDNN or ATen on the CPU",
+        "-> native: GRU runs as compiled code",
+        "   torch: GRU runs in oneDNN or ATen on the CPU",
         "   reference: runs every cell and option, as a loop of torch operators",
     ]
 
@@ -56,9 +57,9 @@ def test_each_engine_has_a_verdict_the_fastest_first_and_one_is_chosen() -> None
 def test_why_not_torch(cell, options, call, reason) -> None:
     layer = Recurrent(cell, I, H, **options)
     told = explain(layer, X, **call)
-    assert told.chosen == "reference"
-    assert told[0] == ("torch", False, reason, told[0].repair)
-    assert str(told).startswith(f"   torch: {reason}\n-> reference: ")
+    assert told.chosen == "native"
+    assert told[1] == ("torch", False, reason, told[1].repair)
+    assert f"\n   torch: {reason}\n   reference: " in str(told)
     with use("torch"), pytest.raises(EngineUnavailable, match=reason):
         layer(X, **call)
 
@@ -73,13 +74,32 @@ def test_why_not_torch(cell, options, call, reason) -> None:
     ],
 )
 def test_what_torch_runs(cell, options, call) -> None:
-    assert explain(Recurrent(cell, I, H, 2, **options), X, **call).chosen == "torch"
+    told = explain(Recurrent(cell, I, H, 2, **options), X, **call)
+    assert told.chosen == "native"
+    assert told[1].runs
 
 
 def test_dropout_of_the_state_concerns_training_alone() -> None:
     layer = Recurrent(GRU, I, H, state_dropout=0.1)
-    assert explain(layer, X).chosen == "reference"
-    assert explain(layer.eval(), X).chosen == "torch"
+    assert not explain(layer, X)[1].runs
+    assert explain(layer.eval(), X)[1].runs
+
+
+HALF = torch.bfloat16
+
+
+def test_where_the_native_engine_does_not_run() -> None:
+    half = Recurrent(GRU, I, H, dtype=HALF)
+    told = explain(half, X.to(HALF))
+    assert told.chosen == "torch"
+    assert told[0].reason == "it knows float32 and float64, one of them for everything"
+    with use("native"), pytest.raises(EngineUnavailable, match="knows float32 and float64"):
+        half(X.to(HALF))
+
+
+def test_one_step_of_what_aten_has_runs_there() -> None:
+    assert explain(Recurrent(GRU, I, H), X[:, :1]).chosen == "torch"
+    assert explain(Recurrent(Leaky, I, H), X[:, :1]).chosen == "native"
 
 
 def test_explaining_checks_arguments_as_a_call_does() -> None:
@@ -102,7 +122,9 @@ def test_a_forced_engine_that_cannot_run_says_why_and_what_to_do() -> None:
 
 def test_an_unknown_engine() -> None:
     with (
-        pytest.raises(ValueError, match="must be one of torch, reference or None, got 'fast'"),
+        pytest.raises(
+            ValueError, match="must be one of native, torch, reference or None, got 'fast'"
+        ),
         use("fast"),
     ):
         pass
@@ -126,15 +148,15 @@ def engine_of(layer: Recurrent, monkeypatch) -> str:
 
 def test_use_forces_every_layer_within_and_none_after(monkeypatch) -> None:
     layer = Recurrent(GRU, I, H)
-    assert engine_of(layer, monkeypatch) == "torch"
+    assert engine_of(layer, monkeypatch) == "native"
     with use("reference"):
         assert engine_of(layer, monkeypatch) == "reference"
         with use("torch"):
             assert engine_of(layer, monkeypatch) == "torch"
         with use(None):
-            assert engine_of(layer, monkeypatch) == "torch"
+            assert engine_of(layer, monkeypatch) == "native"
         assert engine_of(layer, monkeypatch) == "reference"
-    assert engine_of(layer, monkeypatch) == "torch"
+    assert engine_of(layer, monkeypatch) == "native"
 
 
 def test_a_layers_own_engine_goes_before(monkeypatch) -> None:
@@ -147,7 +169,7 @@ def test_a_layers_own_engine_goes_before(monkeypatch) -> None:
 def test_use_is_undone_after_an_exception(monkeypatch) -> None:
     with pytest.raises(RuntimeError, match="stop"), use("reference"):
         raise RuntimeError("stop")
-    assert engine_of(Recurrent(GRU, I, H), monkeypatch) == "torch"
+    assert engine_of(Recurrent(GRU, I, H), monkeypatch) == "native"
 
 
 def test_use_is_of_its_own_thread() -> None:
@@ -178,17 +200,17 @@ def said(*calls) -> list[str]:
     return [str(w.message) for w in caught]
 
 
-def test_a_slower_engine_is_said_once_for_each_cell_and_reason() -> None:
+def test_a_slower_engine_is_said_once_for_each_cell_and_reason(monkeypatch) -> None:
+    monkeypatch.setattr("elman_runtime.native.available", False)
     gru, lstm = Recurrent(GRU, I, H), Recurrent(LSTM, I, H)
-    zoned = Recurrent(GRU, I, H, zoneout=0.1)
-    reset = {"reset": RESET}
-    messages = said((gru, reset), (gru, reset), (zoned, {}), (lstm, reset), (lstm, reset))
+    messages = said((gru, {}), (gru, {}), (lstm, {}), (lstm, {"reset": RESET}))
+    without = "elman-runtime was installed without its compiled module"
     assert [m.split(".")[0] for m in messages] == [
-        "GRU runs in a slower engine: ATen cannot reset a state inside a sequence",
-        "GRU runs in a slower engine: ATen has no zoneout",
+        f"GRU runs in a slower engine: {without}",
+        f"LSTM runs in a slower engine: {without}",
         "LSTM runs in a slower engine: ATen cannot reset a state inside a sequence",
     ]
-    assert "For speed, pass each document as a row." in messages[0]
+    assert "For speed, install a C++ compiler." in messages[0]
 
 
 def test_nothing_is_said_where_there_is_no_faster_engine_or_one_is_forced() -> None:

@@ -232,11 +232,13 @@ def test_full_lengths_drop_what_torch_drops():
 def test_explain_says_which_engine_runs(name):
     layer, _ = pair(name)
     x = torch.randn(T, B, IN)
-    assert engine.explain(layer, x).chosen == "torch"
-    assert engine.explain(layer, x, lengths=[1, 2, 3]).chosen == "torch"
+    assert engine.explain(layer, x).chosen == "native"
+    assert engine.explain(layer, x, lengths=[1, 2, 3]).chosen == "native"
+    assert engine.explain(layer, x[:1]).chosen == "torch"
+    half = layer.to(torch.bfloat16)
+    assert engine.explain(half, x.to(torch.bfloat16)).chosen == "torch"
     reset = torch.zeros(B, T, dtype=torch.bool)
-    assert engine.explain(layer, x, reset=reset).chosen == "reference"
-    assert engine.explain(layer, pack_padded_sequence(x, [7, 4, 2])).chosen == "torch"
+    assert engine.explain(half, x.to(torch.bfloat16), reset=reset).chosen == "reference"
 
 
 def test_the_torch_engine_cannot_be_forced_to_reset():

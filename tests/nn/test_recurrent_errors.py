@@ -49,7 +49,12 @@ class Two(Raw):
         ((GRU, I, H), {"zoneout": 1}, ValueError, r"zoneout\['h'\]: must be a share"),
         ((GRU, I, H), {"zoneout": {"c": 0.1}}, ValueError, "zoneout: 'c' is none of the states"),
         ((GRU, I, H), {"constants": {"k": 1.0}}, ValueError, r"constants: GRU has \(\), got 'k'"),
-        ((GRU, I, H), {"engine": "fast"}, ValueError, "engine: must be one of torch, reference"),
+        (
+            (GRU, I, H),
+            {"engine": "fast"},
+            ValueError,
+            "engine: must be one of native, torch, reference",
+        ),
         ((Raw, I, H), {}, ValueError, "Raw reads x.raw, which needs input_size = hidden_size"),
         ((Two, H, H, 2), {}, ValueError, "layers: Two reads x.raw, so a second layer needs"),
         ((Raw, H, H, 2), {"bidirectional": True}, ValueError, "they are 10 wide"),

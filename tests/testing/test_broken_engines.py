@@ -125,7 +125,8 @@ ENGINES = [
 @pytest.mark.parametrize(("broken", "check"), [pytest.param(*e, id=e[0].__name__) for e in ENGINES])
 def test_a_broken_engine(monkeypatch, broken: Callable[[Call], Result], check: str) -> None:
     run_check(check, Leaky)
-    monkeypatch.setitem(select._RUN, "reference", broken)
+    for engine in ("reference", "native"):
+        monkeypatch.setitem(select._RUN, engine, broken)
     with pytest.raises(AssertionError):
         run_check(check, Leaky)
 

@@ -54,7 +54,7 @@ def test_every_part_of_a_declaration_is_checked(cell) -> None:
     assert report["finite differences"].notes == (
         "8 tensors" if cell is Everything else "6 tensors",
     )
-    assert report["engines"].notes == ("reference alone",)
+    assert report["engines"].notes == ("native",)
     assert report["projection"].notes == ("refused, as it must be",)
 
 

@@ -13,6 +13,7 @@ from elman.engine.select import (
     forced_engine,
     run,
     select_engine,
+    torch_first,
     use,
 )
 
@@ -31,6 +32,7 @@ __all__ = [
     "output_width",
     "run",
     "select_engine",
+    "torch_first",
     "use",
     "valid_steps",
 ]

@@ -27,7 +27,8 @@ def explain(layer: Layer, x: Tensor | PackedSequence, **options: Any) -> Explana
         >>> import torch, elman
         >>> layer = elman.nn.Recurrent(elman.cells.GRU, 3, 5)
         >>> print(elman.engine.explain(layer, torch.zeros(2, 7, 3)))
-        -> torch: GRU runs in oneDNN or ATen on the CPU
+        -> native: GRU runs as compiled code
+           torch: GRU runs in oneDNN or ATen on the CPU
            reference: runs every cell and option, as a loop of torch operators
     """
     return explain_call(layer.first_call(x, **options))

@@ -7,10 +7,11 @@ from contextvars import ContextVar
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 from torch.autograd import forward_ad
 
-from elman.cells import LSTM
-from elman.engine import aten, reference
+from elman.cells import LSTM, Cell
+from elman.engine import aten, native, reference
 from elman.engine.call import Call, Result
 
 
@@ -76,15 +77,29 @@ def _transformed() -> bool:
     return level is not None or forward_ad._current_level >= 0
 
 
+def _native_verdict(call: Call) -> Verdict:
+    if _transformed():
+        return Verdict("native", False, "it does not know torch.func's vmap and jvp")
+    found = native.why_not(call)
+    if found is not None:
+        return Verdict("native", False, *found)
+    return Verdict("native", True, f"{call.cell.__name__} runs as compiled code")
+
+
 def _reference_verdict(_: Call) -> Verdict:
     return Verdict("reference", True, "runs every cell and option, as a loop of torch operators")
 
 
 _VERDICTS: dict[str, Callable[[Call], Verdict]] = {
+    "native": _native_verdict,
     "torch": _aten_verdict,
     "reference": _reference_verdict,
 }
-_RUN: dict[str, Callable[[Call], Result]] = {"torch": aten.run, "reference": reference.run}
+_RUN: dict[str, Callable[[Call], Result]] = {
+    "native": native.run,
+    "torch": aten.run,
+    "reference": reference.run,
+}
 ENGINES = tuple(_VERDICTS)
 """Names of the engines, the fastest first."""
 
@@ -124,9 +139,21 @@ def forced_engine() -> str | None:
 forced_engine._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
+def torch_first(cell: type[Cell], x: Tensor, steps: int) -> bool:
+    """Whether ATen's kernels, where they can run a call, are the ones to take.
+
+    Under autocast a layer then gives what torch's own does, and a single step is too short to pack
+    weights for.
+    """
+    return cell in aten.CELLS and (steps == 1 or (x.is_cpu and torch.is_autocast_enabled("cpu")))
+
+
 def explain_call(call: Call) -> Explanation:
     """Each engine's verdict on a call."""
-    return Explanation(verdict(call) for verdict in _VERDICTS.values())
+    order = list(ENGINES)
+    if torch_first(call.cell, call.x, call.x.shape[1]):
+        order.sort(key=lambda name: name != "torch")
+    return Explanation(_VERDICTS[name](call) for name in order)
 
 
 def select_engine(call: Call, engine: str | None = None) -> str:

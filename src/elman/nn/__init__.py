@@ -1,5 +1,6 @@
 """Layers: any cell over sequences."""
 
+from elman.nn.accelerate import accelerate
 from elman.nn.decay import InputDecay
 from elman.nn.dropin import GRU, LSTM, RNN
 from elman.nn.dropin_cells import GRUCell, LSTMCell, RNNCell
@@ -21,6 +22,7 @@ __all__ = [
     "RNNCell",
     "Recurrent",
     "SteppedModule",
+    "accelerate",
     "load",
     "save",
 ]

@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman import cells
 from elman.cells import Cell
-from elman.engine import Call, Result, Weights, forced_engine, run
+from elman.engine import Call, Result, Weights, forced_engine, run, torch_first
 from elman.nn.dropin_layout import Packed, Padded, arrange
 from elman.nn.dropin_plain import packed, plain
 from elman.nn.sequence import as_reset, check_kind
@@ -64,8 +64,7 @@ class DropIn(nn.RNNBase):
             ValueError, TypeError: an argument has a wrong shape, dtype, device or value.
             elman.engine.EngineUnavailable: the forced engine cannot run this.
         """
-        plainly = lengths is None and reset is None and forced_engine() in (None, "torch")
-        if plainly:
+        if lengths is None and reset is None and self._in_aten(input):
             way = packed if isinstance(input, PackedSequence) else plain
             found = way(self, self.cell, input, hx)  # type: ignore[arg-type]
             if found is not None:
@@ -84,6 +83,16 @@ class DropIn(nn.RNNBase):
         layout, first, bounds = self._prepare(input, hx, lengths, reset)
         return self._call(0, layout.x, first, layout, bounds)
 
+    def _in_aten(self, input: Input) -> bool:
+        """Whether ATen's layers are the ones to take, all at once."""
+        forced = forced_engine()
+        if forced is not None:
+            return forced == "torch"
+        x = input.data if isinstance(input, PackedSequence) else input
+        steps = x.shape[1 if self.batch_first else 0] if x.dim() == 3 else len(x)
+        kind = x.is_cpu and x.dtype in (torch.float32, torch.float64)
+        return not kind or torch_first(self.cell, x, steps)
+
     # --- running ---------------------------------------------------------------------------------
 
     def _layers(
@@ -99,7 +108,7 @@ class DropIn(nn.RNNBase):
                 for k in range(layer * ways, (layer + 1) * ways)
             )
             found = [run(call) for call in calls]
-            y = found[0].output if ways == 1 else torch.cat([r.output for r in found], -1)
+            y = found[0].output if ways == 1 else _beside([r.output for r in found])
             if self.training and self.dropout and layer + 1 < self.num_layers:
                 y = layout.dropout(y, self.dropout)
             results += found
@@ -154,6 +163,11 @@ class DropIn(nn.RNNBase):
             getattr(self, "bias_hh" + suffix) if self.bias else None,
             getattr(self, "weight_hr" + suffix) if self.proj_size else None,
         )
+
+
+def _beside(ways: list[Tensor]) -> Tensor:
+    """(B, T, O) each, one beside the other, in memory time first as torch's own outputs are."""
+    return torch.cat([y.transpose(0, 1) for y in ways], -1).transpose(0, 1)
 
 
 def _state_in(

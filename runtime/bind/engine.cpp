@@ -1,0 +1,194 @@
+// Plans and their engines for Python. Arrays come as addresses: elman.engine.native, the one caller,
+// makes them, and knows their sizes.
+#include "engine.hpp"
+
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <memory>
+#include <tuple>
+
+#include "engines.hpp"
+
+namespace nb = nanobind;
+
+namespace elman {
+namespace {
+
+using Address = std::uintptr_t;
+using Addresses = std::vector<Address>;
+using Numbers = std::vector<std::int32_t>;
+
+using SlotOf = std::tuple<int, std::int32_t, bool>;
+using CodeOf = std::tuple<int, std::int32_t, std::int32_t, std::int32_t, std::int32_t>;
+using ProductOf = std::tuple<std::int32_t, std::int32_t, Numbers, Numbers, Numbers, std::int32_t>;
+
+Section section(const std::vector<CodeOf>& codes) {
+    Section lines;
+    for (const auto& [op, to, a, b, c] : codes)
+        lines.push_back({op < 0 || op > 255 ? Op::count : static_cast<Op>(op), to, {a, b, c}});
+    return lines;
+}
+
+Plan* make(Numbers header, Numbers counts, const std::vector<SlotOf>& slots,
+           std::vector<double> numbers, std::vector<std::uint8_t> narrow_output,
+           const std::vector<ProductOf>& products, const std::vector<std::vector<CodeOf>>& sections,
+           bool whole_rows) {
+    constexpr auto spaces = static_cast<std::size_t>(Space::count);
+    if (header.size() != 6 || counts.size() != spaces || sections.size() != 7)
+        throw nb::value_error("Plan: it takes 6 numbers, one count for each space and 7 sections");
+    auto plan = std::make_unique<Plan>();
+    plan->gates = header[0];
+    plan->recurrent = header[1];
+    plan->states = header[2];
+    plan->params = header[3];
+    plan->inputs = header[4];
+    plan->columns = header[5];
+    for (std::size_t i = 0; i < spaces; ++i) plan->count[i] = counts[i];
+    for (const auto& [space, index, narrow] : slots)
+        plan->slots.push_back({space < 0 || space > 255 ? Space::count : static_cast<Space>(space), index, narrow});
+    plan->numbers = std::move(numbers);
+    plan->narrow_output = std::move(narrow_output);
+    for (const auto& [vector, first, gates, added, d, t] : products)
+        plan->products.push_back({vector, first, gates, added, d, t});
+    Section* const parts[] = {&plan->prologue, &plan->update, &plan->read, &plan->back_prologue,
+                              &plan->back_read, &plan->back_update, &plan->back_epilogue};
+    for (std::size_t i = 0; i < 7; ++i) *parts[i] = section(sections[i]);
+    plan->whole_rows = whole_rows;
+    const std::string wrong = checked(*plan);
+    if (!wrong.empty()) throw nb::value_error(("Plan: " + wrong).c_str());
+    return plan.release();
+}
+
+template <class Real>
+std::vector<const Real*> reading(const Addresses& addresses) {
+    std::vector<const Real*> found;
+    for (const Address address : addresses) found.push_back(reinterpret_cast<const Real*>(address));
+    return found;
+}
+
+template <class Real>
+std::vector<Real*> writing(const Addresses& addresses) {
+    std::vector<Real*> found;
+    for (const Address address : addresses) found.push_back(reinterpret_cast<Real*>(address));
+    return found;
+}
+
+template <class Real>
+Real* one(Address address) {
+    return reinterpret_cast<Real*>(address);
+}
+
+// Sizes T, B, H, P; whether it runs backwards in time; threads.
+using Sizes = std::tuple<Index, Index, Index, Index, bool, int>;
+// x, weight_hh, bias_hh, weight_hr, lengths, reset, state_mask
+using Arrays = std::tuple<Address, Address, Address, Address, Address, Address, Address>;
+using Keeps = std::vector<std::tuple<double, Address>>;
+using Inputs = std::vector<std::tuple<Address, bool>>;
+// y, v, w, and for each state: states, fresh, final
+using Outputs = std::tuple<Address, Address, Address, Addresses, Addresses, Addresses>;
+
+template <class Real>
+Call<Real> call_of(const Plan& plan, const Sizes& sizes, const Arrays& arrays, const Inputs& inputs,
+                   const Addresses& params, const Addresses& state, const Addresses& start,
+                   const Keeps& keep, const Outputs& outputs) {
+    Call<Real> call{};
+    std::tie(call.steps, call.rows, call.units, call.first, call.reverse, call.threads) = sizes;
+    const auto& [x, weight_hh, bias_hh, weight_hr, lengths, reset, mask] = arrays;
+    call.x = one<const Real>(x);
+    call.weight_hh = one<const Real>(weight_hh);
+    call.bias_hh = one<const Real>(bias_hh);
+    call.weight_hr = one<const Real>(weight_hr);
+    call.lengths = one<const std::int64_t>(lengths);
+    call.reset = one<const std::uint8_t>(reset);
+    call.state_mask = one<const Real>(mask);
+    for (const auto& [data, narrow] : inputs) call.inputs.push_back({one<const Real>(data), narrow});
+    call.params = reading<Real>(params);
+    call.state = reading<Real>(state);
+    call.start = reading<Real>(start);
+    for (const auto& [share, data] : keep) call.keep.push_back({static_cast<Real>(share), one<const Real>(data)});
+    const auto& [y, v, w, states, fresh, final] = outputs;
+    call.y = one<Real>(y);
+    call.v = one<Real>(v);
+    call.w = one<Real>(w);
+    call.states = writing<Real>(states);
+    call.fresh = writing<Real>(fresh);
+    call.final = writing<Real>(final);
+    const auto count = static_cast<std::size_t>(plan.states);
+    const bool fits = call.steps > 0 && call.rows >= 0 && call.units > 0 && call.first > 0 &&
+                      call.first <= call.units && call.threads > 0 &&
+                      call.inputs.size() == static_cast<std::size_t>(plan.inputs) &&
+                      call.params.size() == static_cast<std::size_t>(plan.params) &&
+                      call.state.size() == count && call.states.size() == count &&
+                      call.final.size() == count && (call.start.empty() || call.start.size() == count) &&
+                      (call.keep.empty() || call.keep.size() == count) &&
+                      (call.fresh.empty() || call.fresh.size() == count) &&
+                      (plan.products.empty() || call.weight_hh) && (!call.reset || !call.start.empty());
+    if (!fits) throw nb::value_error("the arrays are not those that the plan needs");
+    return call;
+}
+
+template <class Real>
+void forward(const Plan& plan, const std::string& engine_name, const Sizes& sizes,
+             const Arrays& arrays, const Inputs& inputs, const Addresses& params,
+             const Addresses& state, const Addresses& start, const Keeps& keep,
+             const Outputs& outputs) {
+    const Call<Real> call = call_of<Real>(plan, sizes, arrays, inputs, params, state, start, keep, outputs);
+    const Engine<Real>* found = engine<Real>(engine_name);
+    if (!found) throw nb::value_error("engine: there is none of that name here");
+    bool good;
+    {
+        const nb::gil_scoped_release released;
+        good = found->forward(plan, call);
+    }
+    if (!good) throw std::bad_alloc();
+}
+
+// dy, dx, dprojected, and for each state: dfinal, dstates, dstate, dstart, dh, before
+using Back = std::tuple<Address, Address, Address, Addresses, Addresses, Addresses, Addresses,
+                        Addresses, Addresses>;
+
+template <class Real>
+void backward(const Plan& plan, const std::string& engine_name, const Sizes& sizes,
+              const Arrays& arrays, const Inputs& inputs, const Addresses& params,
+              const Addresses& state, const Addresses& start, const Keeps& keep,
+              const Outputs& outputs, const Back& back, const Addresses& dinputs,
+              const Addresses& dparams) {
+    const Call<Real> call = call_of<Real>(plan, sizes, arrays, inputs, params, state, start, keep, outputs);
+    const Engine<Real>* found = engine<Real>(engine_name);
+    if (!found) throw nb::value_error("engine: there is none of that name here");
+    const auto& [dy, dx, dprojected, dfinal, dstates, dstate, dstart, dh, before] = back;
+    BackwardCall<Real> all{&call, one<const Real>(dy), reading<Real>(dfinal), reading<Real>(dstates),
+                           one<Real>(dx), writing<Real>(dinputs), writing<Real>(dstate),
+                           writing<Real>(dstart), writing<Real>(dparams), writing<Real>(dh),
+                           writing<Real>(before), one<Real>(dprojected)};
+    const auto count = static_cast<std::size_t>(plan.states);
+    const bool fits = all.dfinal.size() == count && all.dstates.size() == count &&
+                      all.dstate.size() == count && all.before.size() == count && all.dinputs.size() == call.inputs.size() &&
+                      all.dparams.size() == call.params.size() && (all.dh.empty() || all.dh.size() == count) &&
+                      (!call.reset || all.dstart.size() == count);
+    if (!fits) throw nb::value_error("the arrays are not those that the plan needs");
+    bool good;
+    {
+        const nb::gil_scoped_release released;
+        good = found->backward(plan, all);
+    }
+    if (!good) throw std::bad_alloc();
+}
+
+}  // namespace
+
+void bind_engine(nb::module_& m) {
+    // Plans live as long as the caches that hold them: until the process ends.
+    nb::set_leak_warnings(false);
+    nb::class_<Plan>(m, "Plan").def(nb::new_(&make));
+    m.def("engines", &engine_names);
+    m.def("forward_float32", &forward<float>);
+    m.def("forward_float64", &forward<double>);
+    m.def("backward_float32", &backward<float>);
+    m.def("backward_float64", &backward<double>);
+}
+
+}  // namespace elman

@@ -1,0 +1,80 @@
+// What the engine is asked: one layer in one direction, over a whole sequence.
+//
+// Axes: B rows, T steps, H units, G gates, K states; P is the size of the first state, H of the
+// others: "S" below is either. All arrays are dense, time first, and none may overlap another
+// unless it says so. Every element of an output is written. Pointers are borrowed for the call.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "plan.hpp"
+
+namespace elman {
+
+using Index = std::int64_t;
+
+template <class Real>
+struct Input {
+    const Real* data;  // (T, B, H), or (T, B) where narrow
+    bool narrow;
+};
+
+template <class Real>
+struct Keep {
+    Real share;        // zoneout: how much of the new value is taken,
+    const Real* data;  // (T, B, S), or null where `share` holds for all
+};
+
+template <class Real>
+struct Call {
+    Index steps, rows, units, first;  // T, B, H, P
+    bool reverse;
+    int threads;
+    const Real* x;                           // (T, B, G*H): W x + b_ih
+    std::vector<Input<Real>> inputs;
+    const Real* weight_hh;                   // (R*H, P), or null
+    const Real* bias_hh;                     // (R*H), or null
+    const Real* weight_hr;                   // (P, H), or null
+    std::vector<const Real*> params;         // (H) each
+    std::vector<const Real*> state;          // (B, S) each
+    std::vector<const Real*> start;          // (B, S) each; empty where reset is null
+    const std::int64_t* lengths;             // (B), 0 to T; or null
+    const std::uint8_t* reset;               // (T, B), or null
+    const Real* state_mask;                  // (B, P), or null
+    std::vector<Keep<Real>> keep;            // for each state; empty without zoneout
+    // What a forward pass writes, and a backward pass reads. Null where not wanted.
+    Real* y;                                 // (T, B, O); without values read out it is states[0]
+    std::vector<Real*> states;               // (T, B, S) each, zero beyond a length; [0] is given
+    std::vector<Real*> fresh;                // (T, B, H) each: before V and zoneout
+    Real* v;                                 // (T, B, count of v * H)
+    Real* w;                                 // (T, B, count of w)
+    std::vector<Real*> final;                // (B, S) each
+};
+
+template <class Real>
+struct BackwardCall {
+    const Call<Real>* forward;               // as it was; its `final` is not read
+    const Real* dy;                          // (T, B, O), or null
+    std::vector<const Real*> dfinal;         // (B, S) each, or null
+    std::vector<const Real*> dstates;        // (T, B, S) each, or null: of every step's states
+    Real* dx;                                // (T, B, columns*H); zero beyond a length
+    std::vector<Real*> dinputs;              // (T, B, H) each
+    std::vector<Real*> dstate;               // (B, S) each
+    std::vector<Real*> dstart;               // (B, S) each; empty where reset is null
+    std::vector<Real*> dparams;              // (H) each
+    std::vector<Real*> dh;                   // (T, B, S) each, or null: gradient at every step
+    std::vector<Real*> before;               // (T, B, S) each, or null: the states that steps
+                                             // began with, the first times its mask
+    Real* dprojected;                        // (T, B, P), or null: gradient of V's result
+};
+
+template <class Real>
+struct Engine {
+    const char* name;
+    // False where memory runs out, and then nothing that was written means anything.
+    bool (*forward)(const Plan&, const Call<Real>&);
+    bool (*backward)(const Plan&, const BackwardCall<Real>&);
+};
+
+}  // namespace elman

@@ -1,0 +1,291 @@
+// All steps of some rows, backwards.
+#pragma once
+
+#include "kernels/job.hpp"
+
+namespace elman {
+
+template <class V>
+class BackwardJob : public Job<V> {
+    using Base = Job<V>;
+    using Real = typename V::Real;
+    using Base::call, Base::plan, Base::shared, Base::n, Base::units, Base::u0, Base::ld_;
+    using Base::places_, Base::global_, Base::arena_;
+
+public:
+    BackwardJob(const Shared<V>& shared, const BackwardCall<Real>& back, Share share)
+        : Base(shared, std::move(share)), back_(back) {
+        update_ = shared.stages(plan.back_update, units);
+        read_ = shared.stages(plan.back_read, units);
+        for (Index k = 0; k < plan.states; ++k) {
+            s_.push_back(this->ask_rows());
+            carry_.push_back(this->ask_rows());
+            dnew_.push_back(this->ask_rows());
+            past_.push_back(this->ask_rows());
+        }
+        dx_ = this->ask_rows(std::max<Index>(1, plan.columns));
+        sums_ = arena_.ask(std::max<Index>(1, groups()) * units);
+        zero_ = arena_.ask(ld_);
+        own_.assign(plan.slots.size(), 0);
+        for (std::size_t i = 0; i < plan.slots.size(); ++i)
+            if (is_own(plan.slots[i])) own_[i] = this->ask_rows();
+    }
+
+    bool run() {
+        if (!arena_.allocate()) return false;
+        place();
+        this->clear(arena_.at(sums_), std::max<Index>(1, groups()) * units);
+        for (Index r = 0; r < n; ++r) begin_row(r);
+        for (Index step = 0; step < call.steps; ++step)
+            this->step(call.reverse ? step : call.steps - 1 - step);
+        return true;
+    }
+
+    // Adds this job's share to sums (count of g, H).
+    void add_sums(Real* to) const {
+        for (Index g = 0; g < groups(); ++g)
+            for (Index i = 0; i < units; ++i) to[g * call.units + u0 + i] += arena_.at(sums_)[g * units + i];
+    }
+
+private:
+    Index groups() const { return this->count(Space::g); }
+
+    // A gradient of one value a row is held as its share for each unit.
+    bool is_own(const Slot& s) const {
+        switch (s.space) {
+            case Space::r: case Space::q: case Space::t: case Space::g: case Space::ds:
+            case Space::dread: case Space::dfinal:
+                return true;
+            case Space::dy:
+                return s.narrow;
+            case Space::input:
+                return call.inputs[s.index].narrow;
+            default:
+                return false;
+        }
+    }
+
+    void place() {
+        this->clear(arena_.at(zero_), ld_);
+        Index outputs = 0;
+        for (const auto narrow : plan.narrow_output) {
+            output_at_.push_back(outputs);
+            outputs += narrow ? 1 : call.units;
+        }
+        outputs_ = outputs ? outputs : call.first;
+        for (std::size_t i = 0; i < plan.slots.size(); ++i) place(i, plan.slots[i]);
+    }
+
+    void place(std::size_t i, const Slot& s) {
+        const Index k = s.index;
+        if (is_own(s)) {
+            this->local(i, arena_.at(own_[i]), s.narrow ? 1 : ld_);
+            return;
+        }
+        switch (s.space) {
+            case Space::input:
+                this->over_time(i, const_cast<Real*>(call.inputs[k].data) + u0, call.units);
+                break;
+            case Space::s:
+                this->local(i, arena_.at(s_[k]), ld_);
+                break;
+            case Space::dnew:
+                this->local(i, arena_.at(dnew_[k]), ld_);
+                break;
+            case Space::dx:
+                this->local(i, arena_.at(dx_) + k * ld_, plan.columns * ld_);
+                break;
+            case Space::dinput:
+                this->over_time(i, back_.dinputs[k] + u0, call.units);
+                break;
+            case Space::fresh: {
+                const bool kept = !call.fresh.empty() && call.fresh[k];
+                this->over_time(i, (kept ? call.fresh[k] : call.states[k]) + u0, call.units);
+                break;
+            }
+            case Space::final:
+                this->over_time(i, call.states[k] + u0, shared.width_of_state(k));
+                break;
+            case Space::v:
+                this->over_time(i, call.v + k * call.units + u0, this->count(Space::v) * call.units);
+                break;
+            case Space::w:
+                this->over_time(i, call.w + k, this->count(Space::w));
+                break;
+            case Space::dy:
+                if (back_.dy) this->over_time(i, const_cast<Real*>(back_.dy) + output_at_[k] + u0, outputs_);
+                else places_[i] = {arena_.at(zero_), 0, kNoRow};
+                break;
+            default:
+                break;
+        }
+    }
+
+    // What the last step of a row receives from outside; without steps the state passes through.
+    void begin_row(Index r) {
+        for (std::size_t k = 0; k < carry_.size(); ++k) {
+            Real* to = this->row(carry_[k], r);
+            const Index width = this->state_width(k);
+            if (back_.dfinal[k]) this->copy(to, this->of_state(back_.dfinal[k], k, 0, r), width);
+            else this->clear(to, width);
+            if (!back_.dstart.empty()) this->clear(this->of_state(back_.dstart[k], k, 0, r), width);
+            if (this->length(r) == 0) this->copy(this->of_state(back_.dstate[k], k, 0, r), to, width);
+        }
+    }
+
+    void step(Index t) {
+        const Index rows = this->active(t);
+        this->move_to(t);
+        for (Index r = 0; r < rows; ++r) receive(t, r);
+        for (const Stage<Real>& stage : read_) Base::run(stage.lines, rows);
+        if (!plan.narrow_output.empty()) add_read(rows);
+        for (Index r = 0; r < rows; ++r) undo(t, r);
+        if (call.weight_hr) unproject(rows);
+        for (const Stage<Real>& stage : update_) {
+            Base::run(stage.lines, rows);
+            if (stage.product >= 0) multiply_back(plan.products[stage.product], stage.product, rows);
+        }
+        for (Index r = 0; r < rows; ++r) pass_on(t, r);
+        clear_from(t, rows);
+    }
+
+    // The state a step began with, and the gradient of the one it made.
+    void receive(Index t, Index r) {
+        const bool anew = this->starts_anew(t, r), first = t == this->first_step(r);
+        const Index before = call.reverse ? t + 1 : t - 1;
+        for (std::size_t k = 0; k < carry_.size(); ++k) {
+            const Index width = this->state_width(k);
+            const Real* s = anew    ? this->of_state(call.start[k], k, 0, r)
+                            : first ? this->of_state(call.state[k], k, 0, r)
+                                    : this->of_state(call.states[k], k, before, r);
+            this->copy(this->row(s_[k], r), s, width);
+            Real* carry = this->row(carry_[k], r);
+            if (back_.dstates[k]) add(carry, this->of_state(back_.dstates[k], k, t, r), width);
+            if (k == 0 && plan.narrow_output.empty() && back_.dy)
+                add(carry, this->of_state(back_.dy, 0, t, r), width);
+        }
+        for (std::size_t i = 0; i < plan.slots.size(); ++i) {
+            const Slot& slot = plan.slots[i];
+            if (slot.space == Space::dy && slot.narrow) {
+                const Real* dy = back_.dy;
+                const Index at = (t * call.rows + global_[r]) * outputs_ + (dy ? output_at_[slot.index] : 0);
+                *places_[i].at(r) = dy ? dy[at] / static_cast<Real>(call.units) : Real(0);
+            }
+            if (slot.space == Space::input && call.inputs[slot.index].narrow)
+                fill(places_[i].at(r), call.inputs[slot.index].data[t * call.rows + global_[r]]);
+        }
+        for (std::size_t k = 0; k < s_.size(); ++k) {
+            if (!back_.before[k]) continue;
+            Real *to = this->of_state(back_.before[k], k, t, r), *s = this->row(s_[k], r);
+            const Real* mask = k == 0 && call.state_mask ? call.state_mask + global_[r] * call.first : nullptr;
+            for (Index i = 0; i < this->state_width(k); ++i) to[i] = mask ? s[i] * mask[i] : s[i];
+        }
+    }
+
+    void fill(Real* to, Real value) const {
+        for (Index i = 0; i < units; ++i) to[i] = value;
+    }
+
+    void add(Real* to, const Real* from, Index count) const {
+        for (Index i = 0; i < count; ++i) to[i] += from[i];
+    }
+
+    void add_read(Index rows) {
+        for (std::size_t i = 0; i < plan.slots.size(); ++i)
+            if (plan.slots[i].space == Space::dfinal)
+                for (Index r = 0; r < rows; ++r)
+                    add(this->row(carry_[plan.slots[i].index], r), places_[i].at(r),
+                        this->state_width(plan.slots[i].index));
+    }
+
+    // Zoneout: what passes it by goes to `past`, the rest to `dnew`.
+    void undo(Index t, Index r) {
+        for (std::size_t k = 0; k < carry_.size(); ++k) {
+            const Index width = this->state_width(k);
+            const Real* d = this->row(carry_[k], r);
+            if (!back_.dh.empty() && back_.dh[k]) this->copy(this->of_state(back_.dh[k], k, t, r), d, width);
+            Real *fresh = this->row(dnew_[k], r), *past = this->row(past_[k], r);
+            const bool keeps = !call.keep.empty();
+            const Real* share = keeps && call.keep[k].data ? this->of_state(call.keep[k].data, k, t, r) : nullptr;
+            const Real all = keeps ? call.keep[k].share : Real(1);
+            for (Index i = 0; i < width; ++i) {
+                const Real part = share ? share[i] : all;
+                fresh[i] = part * d[i];
+                past[i] = (Real(1) - part) * d[i];
+            }
+            if (k == 0 && back_.dprojected)
+                this->copy(back_.dprojected + (t * call.rows + global_[r]) * call.first, fresh, width);
+        }
+    }
+
+    void unproject(Index rows) {
+        static constexpr Index none[1] = {0};
+        for (Index r = 0; r < rows; ++r)  // `past` and the gradient of V's result do not overlap
+            this->copy(this->row(carry_[0], r), this->row(dnew_[0], r), call.first);
+        multiply<V>({arena_.at(carry_[0]), ld_, none, 1, call.first}, rows, shared.unproject,
+                    {arena_.at(dnew_[0]), ld_, nullptr, nullptr, 0});
+    }
+
+    void multiply_back(const Product& product, int k, Index rows) {
+        std::vector<Index>& offsets = offsets_;
+        offsets.clear();
+        for (const std::int32_t d : product.d) offsets.push_back(plan.slots[d].index * ld_);
+        const Place<Real>& t = places_[product.t];
+        multiply<V>({arena_.at(dx_), plan.columns * ld_, offsets.data(), static_cast<Index>(offsets.size()), units},
+                    rows, shared.back[k], {t.base, ld_, nullptr, nullptr, 0});
+        const Slot& vector = plan.slots[product.vector];
+        if (call.state_mask && vector.space == Space::s && vector.index == 0)
+            for (Index r = 0; r < rows; ++r)
+                for (Index i = 0; i < call.first; ++i) t.at(r)[i] *= call.state_mask[global_[r] * call.first + i];
+    }
+
+    // Stores the gradients of a step, and carries that of the state to the step before.
+    void pass_on(Index t, Index r) {
+        Real* dx = back_.dx + (t * call.rows + global_[r]) * plan.columns * call.units + u0;
+        for (Index c = 0; c < plan.columns; ++c)
+            this->copy(dx + c * call.units, this->row(dx_, r, plan.columns) + c * ld_, units);
+        for (std::size_t i = 0; i < plan.slots.size(); ++i) {
+            const Slot& slot = plan.slots[i];
+            if (slot.space == Space::g) add(arena_.at(sums_) + slot.index * units, places_[i].at(r), units);
+            if (slot.space != Space::ds) continue;
+            const auto k = static_cast<std::size_t>(slot.index);
+            Real *carry = this->row(carry_[k], r), *past = this->row(past_[k], r), *ds = places_[i].at(r);
+            for (Index j = 0; j < this->state_width(k); ++j) carry[j] = ds[j] + past[j];
+        }
+        const bool anew = this->starts_anew(t, r), first = t == this->first_step(r);
+        if (!anew && !first) return;
+        for (std::size_t k = 0; k < carry_.size(); ++k) {
+            const Index width = this->state_width(k);
+            Real* carry = this->row(carry_[k], r);
+            if (anew) {
+                add(this->of_state(back_.dstart[k], k, 0, r), carry, width);
+                this->clear(carry, width);
+            }
+            if (first) this->copy(this->of_state(back_.dstate[k], k, 0, r), carry, width);
+        }
+    }
+
+    void clear_from(Index t, Index rows) {
+        for (Index r = rows; r < n; ++r) {
+            const Index at = t * call.rows + global_[r];
+            for (Index c = 0; c < plan.columns; ++c)
+                this->clear(back_.dx + (at * plan.columns + c) * call.units + u0, units);
+            for (Real* input : back_.dinputs) this->clear(input + at * call.units + u0, units);
+            if (back_.dprojected) this->clear(back_.dprojected + at * call.first, call.first);
+            for (std::size_t k = 0; k < carry_.size(); ++k) {
+                if (!back_.dh.empty() && back_.dh[k])
+                    this->clear(this->of_state(back_.dh[k], k, t, r), this->state_width(k));
+                if (back_.before[k]) this->clear(this->of_state(back_.before[k], k, t, r), this->state_width(k));
+            }
+        }
+    }
+
+    const BackwardCall<Real>& back_;
+    Stages<Real> update_, read_;
+    std::vector<std::size_t> s_, carry_, dnew_, past_, own_;
+    std::vector<Index> output_at_, offsets_;
+    std::size_t dx_, sums_, zero_;
+    Index outputs_ = 0;
+};
+
+}  // namespace elman

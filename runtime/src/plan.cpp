@@ -1,0 +1,95 @@
+#include "plan.hpp"
+
+namespace elman {
+namespace {
+
+constexpr std::int32_t kMost = 1 << 14;
+
+bool within(std::int64_t index, std::int64_t size) noexcept { return index >= 0 && index < size; }
+
+bool all_within(const std::vector<std::int32_t>& indices, std::int64_t size) noexcept {
+    for (const std::int32_t i : indices)
+        if (!within(i, size)) return false;
+    return true;
+}
+
+bool fits(const Plan& plan, const Slot& slot) noexcept {
+    if (slot.space >= Space::count) return false;
+    if (slot.space == Space::number)
+        return within(slot.index, static_cast<std::int64_t>(plan.numbers.size()));
+    return within(slot.index, plan.count[static_cast<int>(slot.space)]);
+}
+
+bool fits(const Plan& plan, const Instruction& line) noexcept {
+    const auto slots = static_cast<std::int64_t>(plan.slots.size());
+    if (line.op >= Op::count) return false;
+    if (line.op == Op::project || line.op == Op::unproject)
+        return within(line.to, static_cast<std::int64_t>(plan.products.size()));
+    for (int i = 0; i < 3; ++i)
+        if (!within(line.of[i], slots)) return false;
+    return within(line.to, slots);
+}
+
+bool fits(const Plan& plan, const Product& product) noexcept {
+    const auto slots = static_cast<std::int64_t>(plan.slots.size());
+    const std::size_t gates = product.gates.size();
+    if (!within(product.vector, slots) || product.added.size() != gates) return false;
+    if (!all_within(product.gates, plan.recurrent)) return false;
+    for (const std::int32_t added : product.added)
+        if (added != -1 && !within(added, plan.gates)) return false;
+    const std::int64_t end = std::int64_t{product.first_u} + static_cast<std::int64_t>(gates);
+    if (product.first_u < 0 || end > plan.count[static_cast<int>(Space::u)]) return false;
+    if (product.d.empty()) return true;
+    return product.d.size() == gates && all_within(product.d, slots) && within(product.t, slots);
+}
+
+// What the caller gives an array for: there are as many places as arrays.
+bool agree(const Plan& plan) noexcept {
+    const auto count = [&](Space space) { return plan.count[static_cast<int>(space)]; };
+    for (const Space space : {Space::s, Space::fresh, Space::final, Space::start, Space::ds,
+                              Space::dnew, Space::dfinal, Space::dstart})
+        if (count(space) != plan.states) return false;
+    return count(Space::x) == plan.gates && count(Space::dx) == plan.columns &&
+           count(Space::p) == plan.params && count(Space::dp) == plan.params &&
+           count(Space::input) == plan.inputs && count(Space::dinput) == plan.inputs &&
+           count(Space::y) == static_cast<std::int64_t>(plan.narrow_output.size());
+}
+
+}  // namespace
+
+int arity(Op op) noexcept {
+    switch (op) {
+        case Op::project: case Op::unproject:
+            return 0;
+        case Op::copy: case Op::neg: case Op::abs: case Op::relu: case Op::sqrt: case Op::exp:
+        case Op::expm1: case Op::log: case Op::sin: case Op::cos: case Op::tanh: case Op::sigmoid:
+        case Op::softplus: case Op::mean: case Op::spread:
+            return 1;
+        case Op::where: case Op::muladd:
+            return 3;
+        default:
+            return 2;
+    }
+}
+
+std::string checked(const Plan& plan) {
+    for (const std::int32_t n : {plan.gates, plan.recurrent, plan.params, plan.inputs, plan.columns})
+        if (n < 0 || n > kMost) return "a count is out of range";
+    if (plan.states < 1 || plan.states > kMost) return "a plan has between 1 and 16384 states";
+    for (const std::int32_t n : plan.count)
+        if (n < 0 || n > kMost) return "a count of places is out of range";
+    if (!agree(plan)) return "the counts of places do not agree with what the plan declares";
+    for (std::size_t i = 0; i < plan.slots.size(); ++i)
+        if (!fits(plan, plan.slots[i])) return "slot " + std::to_string(i) + " is out of range";
+    for (std::size_t i = 0; i < plan.products.size(); ++i)
+        if (!fits(plan, plan.products[i])) return "product " + std::to_string(i) + " is out of range";
+    for (const Section* section :
+         {&plan.prologue, &plan.update, &plan.read, &plan.back_prologue, &plan.back_read,
+          &plan.back_update, &plan.back_epilogue})
+        for (std::size_t i = 0; i < section->size(); ++i)
+            if (!fits(plan, (*section)[i]))
+                return "instruction " + std::to_string(i) + " is out of range";
+    return {};
+}
+
+}  // namespace elman

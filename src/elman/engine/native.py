@@ -1,0 +1,192 @@
+"""The native engine: tapes run by compiled code, over a whole sequence in one call.
+
+torch sees two operators, `elman::recurrent` and `elman::recurrent_backward`, inside an
+`autograd.Function`. The compiled code takes the input projection as given, and gives back the
+gradients of every step's projections: what is a product of whole matrices, torch does.
+
+Time comes first inside: (T, B, I). Weights are packed inside each call, and never kept.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from elman.engine import reference
+from elman.engine.call import Call, Result
+from elman.engine.native_ops import Arguments, recurrent, recurrent_backward, seen_by_torch
+from elman.engine.plans import further_inputs, text_of, trouble_with
+from elman_runtime import native
+
+_DENSE = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
+DTYPES = (torch.float32, torch.float64)
+
+
+def why_not(call: Call) -> tuple[str, str] | None:
+    """The reason why this engine cannot run a call, and the repair; None where it can."""
+    if not native.available:
+        return "elman-runtime was installed without its compiled module", "install a C++ compiler"
+    if call.x.device.type != "cpu":
+        return f"it runs on a CPU, not on {call.x.device.type}", ""
+    dtype = call.x.dtype
+    mixed = any(t.dtype != dtype for t in _tensors(call))
+    if not _autocast() and (mixed or dtype not in DTYPES):
+        return "it knows float32 and float64, one of them for everything", "use float32"
+    if any(k.requires_grad for k in call.keep or () if isinstance(k, Tensor)):
+        return "it has no gradient for zoneout's masks", ""
+    if call.state_mask is not None and call.state_mask.requires_grad:
+        return "it has no gradient for the mask of state dropout", ""
+    trouble = trouble_with(call.cell, call.constants, call.weights.weight_hr is not None)
+    if trouble is not None:
+        return f"{call.cell.__name__} has no tape: {trouble}", "write the step with elman.ops"
+    return None
+
+
+def _tensors(call: Call) -> list[Tensor]:
+    weights = [*call.weights.dense(), *call.weights.params.values()]
+    return [call.x, *weights, *call.state, *call.inputs.values(), *(call.start or ())]
+
+
+def _autocast() -> bool:
+    return torch.is_autocast_enabled("cpu")
+
+
+def run(call: Call) -> Result:
+    """Outputs and states of a call that `why_not` has nothing against."""
+    if _autocast():
+        with torch.autocast("cpu", enabled=False):
+            return _run(call, torch.float32)
+    return _run(call, call.x.dtype)
+
+
+def _run(call: Call, dtype: torch.dtype) -> Result:
+    spec, tensors = _pack(call, dtype)
+    learns = torch.is_grad_enabled() and any(t.requires_grad for t in tensors if t is not None)
+    if learns and not seen_by_torch(call.x):
+        found = _Recurrent.apply(spec, *tensors)
+    else:
+        found = _results(spec, recurrent(spec.arguments(tensors), train=learns or call.states))
+    count = len(call.cell.state)
+    output, final, states = found[0], found[1 : 1 + count], found[1 + count :]
+    return Result(
+        output.transpose(0, 1),
+        call.cell.State(*final),
+        call.cell.State(*(s.transpose(0, 1) for s in states)) if call.states else None,
+    )
+
+
+@dataclass(frozen=True)
+class _Spec:
+    """What a call is, but for its tensors that have gradients."""
+
+    call: Call
+    tape: str
+    params: int
+    states: int
+    inputs: int
+    started: bool
+
+    def arguments(self, tensors: Any) -> Arguments:
+        """The tensors by what they are."""
+        rest = list(tensors[6:])
+
+        def take(count: int) -> list[Tensor]:
+            head, rest[:] = rest[:count], rest[count:]
+            return head
+
+        call = self.call
+        params, state = take(self.params), take(self.states)
+        start = take(self.states if self.started else 0)
+        keep = [k if isinstance(k, Tensor) else None for k in call.keep or ()]
+        dtype = tensors[0].dtype
+        return Arguments(
+            x=tensors[0],
+            **dict(zip(_DENSE, tensors[1:6], strict=True)),
+            params=params,
+            state=state,
+            start=start,
+            inputs=take(self.inputs),
+            lengths=None if call.lengths is None else call.lengths.to(torch.int64).contiguous(),
+            reset=None if call.reset is None else _time_first(call.reset),
+            mask=None if call.state_mask is None else call.state_mask.to(dtype).contiguous(),
+            keep=[tensors[0].new_empty(0) if k is None else _time_first(k.to(dtype)) for k in keep],
+            share=[1.0 if isinstance(k, Tensor) else float(k) for k in call.keep or ()],
+            tape=self.tape,
+            reverse=call.reverse,
+        )
+
+
+def _time_first(x: Tensor) -> Tensor:
+    return x.transpose(0, 1).contiguous()
+
+
+def _pack(call: Call, dtype: torch.dtype) -> tuple[_Spec, list[Tensor | None]]:
+    """Everything that may have a gradient, in one list; dense and time first."""
+    w = call.weights
+    tape = text_of(call.cell, call.constants, w.weight_hr is not None)
+    dense = (w.weight_ih, w.weight_hh, w.bias_ih, w.bias_hh, w.weight_hr)
+    start = () if call.reset is None else tuple(call.start)
+    inputs = [call.inputs[name].transpose(0, 1) for name in further_inputs(tape)]
+    tensors = (call.x.transpose(0, 1), *dense, *w.params.values(), *call.state, *start, *inputs)
+    spec = _Spec(call, tape, len(w.params), len(call.state), len(inputs), bool(start))
+    return spec, [None if t is None else t.to(dtype).contiguous() for t in tensors]
+
+
+def _results(spec: _Spec, found: Any) -> tuple[Tensor, ...]:
+    states = found.states if spec.call.states else ()
+    return (found.output, *found.final, *(_apart(s, found.output) for s in states))
+
+
+def _apart(s: Tensor, output: Tensor) -> Tensor:
+    """A tensor of its own: the first state may be the output itself."""
+    return s.clone() if s is output else s
+
+
+class _Recurrent(torch.autograd.Function):
+    """Outputs, final states and, where asked for, the states of every step; time first."""
+
+    @staticmethod
+    def forward(ctx: Any, spec: _Spec, *tensors: Tensor | None) -> tuple[Tensor, ...]:
+        found = recurrent(spec.arguments(tensors), train=True)
+        ctx.set_materialize_grads(False)
+        ctx.spec, ctx.given = spec, len(tensors)
+        ctx.save_for_backward(*tensors, *found.saved())
+        return _results(spec, found)
+
+    @staticmethod
+    def backward(ctx: Any, *up: Tensor | None) -> tuple[Tensor | None, ...]:
+        tensors, saved = ctx.saved_tensors[: ctx.given], ctx.saved_tensors[ctx.given :]
+        if torch.is_grad_enabled():
+            return (None, *_by_reference(ctx.spec, tensors, up))
+        needs = ctx.needs_input_grad[1:]
+        return (None, *recurrent_backward(ctx.spec.arguments(tensors), saved, up, needs))
+
+
+def _by_reference(spec: _Spec, tensors: Any, up: Any) -> list[Tensor | None]:
+    """The same gradients as a graph, so that they can be differentiated again."""
+    given = spec.arguments(tensors)
+    call = spec.call
+    names, state = further_inputs(spec.tape), call.cell.State
+    again = replace(
+        call,
+        x=given.x.transpose(0, 1),
+        state=state(*given.state),
+        start=state(*given.start) if spec.started else None,
+        inputs={n: v.transpose(0, 1) for n, v in zip(names, given.inputs, strict=True)},
+        weights=replace(
+            call.weights,
+            **{name: getattr(given, name) for name in _DENSE},
+            params=dict(zip(call.weights.params, given.params, strict=True)),
+        ),
+    )
+    found = reference.run(again)
+    outputs = [found.output.transpose(0, 1), *found.state]
+    outputs += [s.transpose(0, 1) for s in found.states] if call.states else []
+    pairs = [(y, u) for y, u in zip(outputs, up, strict=True) if u is not None and y.requires_grad]
+    wanted = [t for t in tensors if t is not None and t.requires_grad]
+    if not pairs or not wanted:
+        return [None] * len(tensors)
+    ys, us = zip(*pairs, strict=True)
+    grads = iter(torch.autograd.grad(ys, wanted, us, create_graph=True, allow_unused=True))
+    return [next(grads) if t is not None and t.requires_grad else None for t in tensors]
