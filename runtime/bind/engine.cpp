@@ -11,6 +11,8 @@
 #include <tuple>
 
 #include "engines.hpp"
+#include "pages.hpp"
+#include "peak.hpp"
 
 namespace nb = nanobind;
 
@@ -185,6 +187,9 @@ void bind_engine(nb::module_& m) {
     nb::set_leak_warnings(false);
     nb::class_<Plan>(m, "Plan").def(nb::new_(&make));
     m.def("engines", &engine_names);
+    m.def("fma_peak", &fma_peak<float>);
+    m.def("fma_peak_float64", &fma_peak<double>);
+    m.def("use_large_pages", [](Address address, std::size_t size) { use_large_pages(address, size); });
     m.def("forward_float32", &forward<float>);
     m.def("forward_float64", &forward<double>);
     m.def("backward_float32", &backward<float>);

@@ -82,6 +82,12 @@ def backward(double: bool, *arguments: Any) -> None:
     (module.backward_float64 if double else module.backward_float32)(*arguments)
 
 
+def use_large_pages(address: int, size: int) -> None:
+    """Ask the system for large pages under memory that has not been touched yet; a hint."""
+    if _native is not None:
+        _native.use_large_pages(address, size)
+
+
 def engines() -> list[str]:
     """Instruction sets that the compiled engine has and this processor runs, the fastest last."""
     return [] if _native is None else list(_native.engines())

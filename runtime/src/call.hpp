@@ -75,6 +75,9 @@ struct Engine {
     // False where memory runs out, and then nothing that was written means anything.
     bool (*forward)(const Plan&, const Call<Real>&);
     bool (*backward)(const Plan&, const BackwardCall<Real>&);
+    // A loop of `count` times `chain_flops` operations, and nothing else: what the processor can do.
+    double (*fma_chains)(Index count);
+    int chain_flops;
 };
 
 }  // namespace elman

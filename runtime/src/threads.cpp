@@ -6,6 +6,8 @@
 #include <vector>
 
 #if defined(__unix__) || defined(__APPLE__)
+#define ELMAN_POSIX 1
+#include <dlfcn.h>
 #include <pthread.h>
 #endif
 
@@ -95,20 +97,37 @@ private:
 std::atomic<bool> in_use{false};
 Pool* pool = nullptr;
 
-// The threads of a parent do not exist in its child: what is left of the pool is left alone.
+// GNU's OpenMP, where a library of this process has it (torch does). Its idle threads spin for
+// milliseconds: threads of our own beside them would share their cores with them.
+using OpenMP = void (*)(void (*)(void*), void*, unsigned threads, unsigned flags);
+
+OpenMP find_openmp() {
+#if defined(ELMAN_POSIX) && defined(__linux__)
+    return reinterpret_cast<OpenMP>(dlsym(RTLD_DEFAULT, "GOMP_parallel"));
+#else
+    return nullptr;
+#endif
+}
+
+bool forked = false;
+
+// The threads of a parent do not exist in its child: what is left of them is left alone.
 void forget_in_child() {
     in_use = false;
     pool = nullptr;
+    forked = true;
+}
+
+void watch_forks() {
+#if defined(ELMAN_POSIX)
+    static const int registered = pthread_atfork(nullptr, nullptr, forget_in_child);
+    (void)registered;
+#endif
 }
 
 Pool& the_pool() {
-    if (!pool) {
-        pool = new Pool;  // never ended: threads that are parked do not outlive the process
-#if defined(__unix__) || defined(__APPLE__)
-        static const int registered = pthread_atfork(nullptr, nullptr, forget_in_child);
-        (void)registered;
-#endif
-    }
+    // Never ended: threads that are parked do not outlive the process.
+    if (!pool) pool = new Pool;
     return *pool;
 }
 
@@ -121,7 +140,12 @@ void parallel(int count, int threads, Task task, void* context) {
         work.help();
         return;
     }
-    the_pool().run(work, helpers);
+    watch_forks();
+    static const OpenMP openmp = find_openmp();
+    if (openmp && !forked)
+        openmp([](void* all) { static_cast<Work*>(all)->help(); }, &work, static_cast<unsigned>(helpers) + 1, 0);
+    else
+        the_pool().run(work, helpers);
     in_use.store(false, std::memory_order_release);
 }
 

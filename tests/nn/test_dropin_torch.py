@@ -177,7 +177,7 @@ def test_without_the_setting_torch_itself_refuses_the_whole_graph(name):
 @pytest.mark.plain_code
 @pytest.mark.usefixtures("allow_rnn")
 def test_what_is_forced_while_compiling_is_compiled_in():
-    layer, x = make("LSTM"), torch.randn(T, B, IN)
+    layer, x = make("GRU"), torch.randn(T, B, IN)
     graphs = []
 
     def keep(graph, inputs):

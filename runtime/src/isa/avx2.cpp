@@ -1,4 +1,6 @@
-// The engine in vectors of avx2; compiled with flags of its own.
+// The engine in vectors of avx2, compiled with flags of its own.
+#define ELMAN_SET set_avx2
+
 #include "simd/avx2.hpp"
 
 #include "engines.hpp"
@@ -6,7 +8,7 @@
 
 namespace elman {
 
-extern const Engine<float> avx2_float{"avx2", forward<avx2::F32>, backward<avx2::F32>};
-extern const Engine<double> avx2_double{"avx2", forward<avx2::F64>, backward<avx2::F64>};
+extern const Engine<float> avx2_float = ELMAN_SET::engine_of<avx2::F32>("avx2");
+extern const Engine<double> avx2_double = ELMAN_SET::engine_of<avx2::F64>("avx2");
 
 }  // namespace elman

@@ -1,4 +1,6 @@
-// The engine in vectors of avx512; compiled with flags of its own.
+// The engine in vectors of avx512, compiled with flags of its own.
+#define ELMAN_SET set_avx512
+
 #include "simd/avx512.hpp"
 
 #include "engines.hpp"
@@ -6,7 +8,7 @@
 
 namespace elman {
 
-extern const Engine<float> avx512_float{"avx512", forward<avx512::F32>, backward<avx512::F32>};
-extern const Engine<double> avx512_double{"avx512", forward<avx512::F64>, backward<avx512::F64>};
+extern const Engine<float> avx512_float = ELMAN_SET::engine_of<avx512::F32>("avx512");
+extern const Engine<double> avx512_double = ELMAN_SET::engine_of<avx512::F64>("avx512");
 
 }  // namespace elman

@@ -1,4 +1,6 @@
-// The engine in vectors of sse2; compiled with flags of its own.
+// The engine in vectors of sse2, compiled with flags of its own.
+#define ELMAN_SET set_sse2
+
 #include "simd/sse2.hpp"
 
 #include "engines.hpp"
@@ -6,7 +8,7 @@
 
 namespace elman {
 
-extern const Engine<float> sse2_float{"sse2", forward<sse2::F32>, backward<sse2::F32>};
-extern const Engine<double> sse2_double{"sse2", forward<sse2::F64>, backward<sse2::F64>};
+extern const Engine<float> sse2_float = ELMAN_SET::engine_of<sse2::F32>("sse2");
+extern const Engine<double> sse2_double = ELMAN_SET::engine_of<sse2::F64>("sse2");
 
 }  // namespace elman

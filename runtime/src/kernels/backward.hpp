@@ -3,7 +3,7 @@
 
 #include "kernels/job.hpp"
 
-namespace elman {
+namespace elman::ELMAN_SET {
 
 template <class V>
 class BackwardJob : public Job<V> {
@@ -288,4 +288,4 @@ private:
     Index outputs_ = 0;
 };
 
-}  // namespace elman
+}  // namespace elman::ELMAN_SET

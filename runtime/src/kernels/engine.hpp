@@ -1,4 +1,7 @@
-// Shares a call among threads. Included once for each instruction set.
+// Shares a call among threads.
+//
+// Included once for each instruction set, which defines ELMAN_SET, the namespace of everything in
+// this folder: code that was compiled for one set must not serve another.
 #pragma once
 
 #include <memory>
@@ -8,7 +11,7 @@
 #include "kernels/forward.hpp"
 #include "threads.hpp"
 
-namespace elman {
+namespace elman::ELMAN_SET {
 
 // Rows for each thread, longest first: no thread waits for another. Where units need not know of
 // each other they are shared out too, in parts that stay in L1.
@@ -83,4 +86,22 @@ bool backward(const Plan& plan, const BackwardCall<typename V::Real>& back) {
     return true;
 }
 
-}  // namespace elman
+// 24 * count multiplications and additions in as many chains as keep the processor busy.
+template <class V>
+double fma_chains(Index count) {
+    V sum[12];
+    for (V& one : sum) one = V::set(1);
+    const V a = V::set(typename V::Real(0.999)), b = V::set(typename V::Real(0.001));
+    for (Index i = 0; i < count; ++i)
+        for (V& one : sum) one = fma(one, a, b);
+    double total = 0;
+    for (const V& one : sum) total += static_cast<double>(V::sum(one));
+    return total;
+}
+
+template <class V>
+constexpr Engine<typename V::Real> engine_of(const char* name) {
+    return {name, forward<V>, backward<V>, fma_chains<V>, 24 * V::width};
+}
+
+}  // namespace elman::ELMAN_SET

@@ -3,7 +3,7 @@
 
 #include "kernels/job.hpp"
 
-namespace elman {
+namespace elman::ELMAN_SET {
 
 template <class V>
 class ForwardJob : public Job<V> {
@@ -244,4 +244,4 @@ private:
     Index outputs_ = 0;
 };
 
-}  // namespace elman
+}  // namespace elman::ELMAN_SET

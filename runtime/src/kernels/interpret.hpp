@@ -6,7 +6,7 @@
 #include "math.hpp"
 #include "plan.hpp"
 
-namespace elman {
+namespace elman::ELMAN_SET {
 
 // Where a slot stands for the rows at hand: row r begins at base + row[r] * stride.
 template <class Real>
@@ -176,4 +176,4 @@ typename Line<typename V::Real>::Run runner(Op op) {
     }
 }
 
-}  // namespace elman
+}  // namespace elman::ELMAN_SET

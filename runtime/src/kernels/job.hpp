@@ -7,7 +7,7 @@
 
 #include "kernels/shared.hpp"
 
-namespace elman {
+namespace elman::ELMAN_SET {
 
 // The rows and units of one thread. Rows come longest first, so that those still running at any
 // step are the first ones.
@@ -128,4 +128,4 @@ protected:
     Arena<Real> arena_;
 };
 
-}  // namespace elman
+}  // namespace elman::ELMAN_SET

@@ -9,9 +9,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace elman {
+#include "call.hpp"
 
-using Index = std::int64_t;
+namespace elman::ELMAN_SET {
 
 template <class V>
 constexpr Index kPanel = 2 * V::width;
@@ -172,4 +172,4 @@ void multiply(const Rows<typename V::Real>& in, Index rows, const Panels<typenam
         }
 }
 
-}  // namespace elman
+}  // namespace elman::ELMAN_SET

@@ -3,11 +3,11 @@
 
 #include <vector>
 
-#include "buffer.hpp"
+#include "kernels/buffer.hpp"
 #include "call.hpp"
 #include "kernels/interpret.hpp"
 
-namespace elman {
+namespace elman::ELMAN_SET {
 
 inline constexpr Index kNoRow[1] = {0};
 
@@ -187,4 +187,4 @@ private:
     std::size_t ahead_ = 0, back_ = 0;
 };
 
-}  // namespace elman
+}  // namespace elman::ELMAN_SET

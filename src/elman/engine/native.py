@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C._functorch import is_batchedtensor, is_legacy_batchedtensor
 
 from elman.engine import reference
 from elman.engine.call import Call, Result
@@ -156,37 +157,50 @@ class _Recurrent(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *up: Tensor | None) -> tuple[Tensor | None, ...]:
-        tensors, saved = ctx.saved_tensors[: ctx.given], ctx.saved_tensors[ctx.given :]
-        if torch.is_grad_enabled():
+        found = ctx.saved_tensors  # once: each time it is read, checkpointing runs forwards again
+        tensors, saved = found[: ctx.given], found[ctx.given :]
+        batched = any(u is not None and _is_batched(u) for u in up)
+        if torch.is_grad_enabled() or batched:
             return (None, *_by_reference(ctx.spec, tensors, up))
         needs = ctx.needs_input_grad[1:]
         return (None, *recurrent_backward(ctx.spec.arguments(tensors), saved, up, needs))
 
 
+def _is_batched(u: Tensor) -> bool:
+    """Whether several gradients come at once: vmap, or `is_grads_batched`."""
+    return is_batchedtensor(u) or is_legacy_batchedtensor(u)
+
+
 def _by_reference(spec: _Spec, tensors: Any, up: Any) -> list[Tensor | None]:
-    """The same gradients as a graph, so that they can be differentiated again."""
-    given = spec.arguments(tensors)
-    call = spec.call
-    names, state = further_inputs(spec.tape), call.cell.State
-    again = replace(
-        call,
-        x=given.x.transpose(0, 1),
-        state=state(*given.state),
-        start=state(*given.start) if spec.started else None,
-        inputs={n: v.transpose(0, 1) for n, v in zip(names, given.inputs, strict=True)},
-        weights=replace(
-            call.weights,
-            **{name: getattr(given, name) for name in _DENSE},
-            params=dict(zip(call.weights.params, given.params, strict=True)),
-        ),
-    )
-    found = reference.run(again)
-    outputs = [found.output.transpose(0, 1), *found.state]
-    outputs += [s.transpose(0, 1) for s in found.states] if call.states else []
+    """The same gradients as a graph that can be differentiated again, or for a batch of `up`."""
+    graph = torch.is_grad_enabled()
+    with torch.enable_grad():
+        outputs = _again(spec, spec.arguments(tensors))
     pairs = [(y, u) for y, u in zip(outputs, up, strict=True) if u is not None and y.requires_grad]
     wanted = [t for t in tensors if t is not None and t.requires_grad]
     if not pairs or not wanted:
         return [None] * len(tensors)
     ys, us = zip(*pairs, strict=True)
-    grads = iter(torch.autograd.grad(ys, wanted, us, create_graph=True, allow_unused=True))
+    grads = iter(torch.autograd.grad(ys, wanted, us, create_graph=graph, allow_unused=True))
     return [next(grads) if t is not None and t.requires_grad else None for t in tensors]
+
+
+def _again(spec: _Spec, given: Arguments) -> list[Tensor]:
+    """What a forward pass returned, by the reference engine."""
+    call, names, state = spec.call, further_inputs(spec.tape), spec.call.cell.State
+    found = reference.run(
+        replace(
+            call,
+            x=given.x.transpose(0, 1),
+            state=state(*given.state),
+            start=state(*given.start) if spec.started else None,
+            inputs={n: v.transpose(0, 1) for n, v in zip(names, given.inputs, strict=True)},
+            weights=replace(
+                call.weights,
+                **{name: getattr(given, name) for name in _DENSE},
+                params=dict(zip(call.weights.params, given.params, strict=True)),
+            ),
+        )
+    )
+    states = found.states if call.states else ()
+    return [found.output.transpose(0, 1), *found.state, *(s.transpose(0, 1) for s in states)]

@@ -4,8 +4,10 @@ Everything is dense and time first. Axes: T time, B batch, I input, H units, G g
 S the size of a state (P of the first where it is projected, else H), O outputs.
 """
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import torch
@@ -92,7 +94,7 @@ def recurrent_backward(
     k = len(a.state)
     upstream = [None if u is None else u.contiguous() for u in up]
     upstream += [None] * (1 + 2 * k - len(upstream))
-    op = torch.ops.elman.recurrent_backward if seen_by_torch(a.x) else _recurrent_backward
+    op = torch.ops.elman.recurrent_backward if seen_by_torch(a.x) else _lean_backward
     found = list(op(*a.flat(), list(saved), upstream))
     columns, projected, rest = found[0], found[1], found[2:]
     before, rest = rest[:k], rest[k:]
@@ -224,11 +226,63 @@ _library.define("recurrent" + _SCHEMA + "bool train) -> Tensor[]")
 _library.define("recurrent_backward" + _SCHEMA + "Tensor[] saved, Tensor?[] up) -> Tensor[]")
 
 
+class _Room:
+    """Makes tensors like another one, not initialised.
+
+    Memory that is touched for the first time can cost more than all that is computed there: the
+    system clears it, and hands it out in pages of 4 KiB unless it is told otherwise.
+    """
+
+    LARGE = 1 << 20
+    PAGE = 2 << 20
+
+    def __init__(self, like: Tensor) -> None:
+        self.like = like
+        self.plain = like.is_cpu and not seen_by_torch(like)
+
+    def __call__(self, *shape: int) -> Tensor:
+        """A tensor of its own."""
+        return torch.empty(shape, dtype=self.like.dtype, device=self.like.device)
+
+    def large(self, *shape: int) -> Tensor:
+        """One in large pages, which may be part of a larger one."""
+        size = prod(shape) * self.like.itemsize
+        if not self.plain or size < self.LARGE:
+            return self(*shape)
+        whole = torch.empty(size + 2 * self.PAGE, dtype=torch.uint8)
+        native.use_large_pages(whole.data_ptr(), whole.nbytes)
+        first = -whole.data_ptr() % self.PAGE
+        return whole[first : first + size].view(self.like.dtype).view(shape)
+
+    def scratch(self, *shape: int) -> Tensor:
+        """One that the next call of this thread uses again."""
+        size = prod(shape) * self.like.itemsize
+        if not self.plain or not self.LARGE <= size <= _Kept.MOST:
+            return self(*shape)
+        if _kept.room is None or _kept.room.nbytes < size:
+            # Not as part of inference mode, whose tensors nothing outside may write to.
+            with torch.inference_mode(False):
+                _kept.room = torch.empty(size, dtype=torch.uint8)
+            native.use_large_pages(_kept.room.data_ptr(), size)
+        return _kept.room[:size].view(self.like.dtype).view(shape)
+
+
+class _Kept(threading.local):
+    """Room that a thread keeps from call to call."""
+
+    MOST = 256 << 20
+    room: Tensor | None = None
+
+
+_kept = _Kept()
+
+
 def _outputs(a: Arguments, train: bool) -> tuple[list[Tensor], dict[str, list[Tensor | None]]]:
     """Empty tensors for all that a forward pass writes: as a list, and by what they are."""
-    tape = prepared(a.tape).tape
+    p = prepared(a.tape)
+    tape = p.tape
     steps, rows, units, first = a.sizes
-    new = a.x.new_empty
+    new = _Room(a.x)
     widths = [first, *[units] * (len(a.state) - 1)]
     final: list[Any] = [new(rows, w) for w in widths]
     out = sum(units if o == "H" else 1 for o in tape.outputs) if tape.outputs else first
@@ -239,8 +293,9 @@ def _outputs(a: Arguments, train: bool) -> tuple[list[Tensor], dict[str, list[Te
     fresh: list[Any] = []
     if train and (a.keep or a.weight_hr is not None):
         fresh = [new(steps, rows, units) for _ in widths]
-    v, w = new(steps, rows, tape.count("v") * units), new(steps, rows, tape.count("w"))
-    values: list[Any] = [v, w] if train else []
+    values: list[Any] = []
+    if train:
+        values = [new.large(steps, rows, p.values * units), new(steps, rows, p.narrow_values)]
     extra = states[0 if tape.outputs else 1 :] if train else []
     places = {"output": [output], "final": final, "states": states, "fresh": fresh, "v": values}
     return [output, *final, *extra, *fresh, *values], places
@@ -285,22 +340,26 @@ def _recurrent(*flat: Any) -> list[Tensor]:
     a, train = Arguments(*flat[:-1]), flat[-1]
     p = prepared(a.tape)
     x, weight = a.x.reshape(-1, a.x.shape[2]), a.weight_ih.t()
-    x = x @ weight if a.bias_ih is None else torch.addmm(a.bias_ih, x, weight)
+    room = _Room(a.x).scratch(x.shape[0], weight.shape[1])
+    if a.bias_ih is None:
+        torch.mm(x, weight, out=room)
+    else:
+        torch.addmm(a.bias_ih, x, weight, out=room)
     found, places = _outputs(a, train)
-    native.forward(a.x.dtype == torch.float64, *_common(a, p, x, places))
+    native.forward(a.x.dtype == torch.float64, *_common(a, p, room, places))
     return found
 
 
-def _gradients(a: Arguments, p: Prepared) -> dict[str, list[Tensor]]:
-    """Empty tensors for all that a backward pass writes."""
+def _gradients(a: Arguments, p: Prepared, lean: bool) -> dict[str, list[Tensor]]:
+    """Empty tensors for all that a backward pass writes; `lean` where values may decide which."""
     steps, rows, units, first = a.sizes
-    new = a.x.new_empty
+    new = _Room(a.x)
     widths = [first, *[units] * (len(a.state) - 1)]
     return {
-        "columns": [new(steps * rows, len(p.lowered.columns) * units)],
+        "columns": [new.scratch(steps * rows, len(p.lowered.columns) * units)],
         "projected": [new(steps * rows if a.weight_hr is not None else 0, first)],
         "before": [
-            new(steps if _copied(a, p, k) else 0, rows, width) for k, width in enumerate(widths)
+            new(steps if _copied(a, p, k, lean) else 0, rows, width) for k, width in enumerate(widths)
         ],
         "dstate": [new(rows, width) for width in widths],
         "dstart": [new(rows, width) for width in widths] if a.start else [],
@@ -309,14 +368,28 @@ def _gradients(a: Arguments, p: Prepared) -> dict[str, list[Tensor]]:
     }
 
 
-def _copied(a: Arguments, p: Prepared, k: int) -> bool:
-    """Whether the states that steps began with are not just those of the step before."""
-    used = any(r.vector.space == "s" and r.vector.name == p.tape.state[k] for r in p.recurrences)
-    masked = a.mask is not None and k == 0
-    return used and (a.reset is not None or masked or (a.reverse and a.lengths is not None))
+def _copied(a: Arguments, p: Prepared, k: int, lean: bool) -> bool:
+    """Whether to copy the states that steps began with.
+
+    They are those of the step before where nothing came between; but one product of small matrices
+    costs less than two.
+    """
+    if not any(r.vector.space == "s" and r.vector.name == p.tape.state[k] for r in p.recurrences):
+        return False
+    between = a.reset is not None or (a.mask is not None and k == 0)
+    if not lean or between or (a.reverse and a.lengths is not None):
+        return True
+    return a.x.shape[0] * a.state[k].numel() < _SMALL
 
 
-def _recurrent_backward(*flat: Any) -> list[Tensor]:
+_SMALL = 1 << 16
+
+
+def _lean_backward(*flat: Any) -> list[Tensor]:
+    return _recurrent_backward(*flat, lean=True)
+
+
+def _recurrent_backward(*flat: Any, lean: bool = False) -> list[Tensor]:
     a, saved, up = Arguments(*flat[:-2]), list(flat[-2]), list(flat[-1])
     p, k = prepared(a.tape), len(a.state)
     states, fresh, values = saved[:k], saved[k:-2], saved[-2:]
@@ -327,7 +400,7 @@ def _recurrent_backward(*flat: Any) -> list[Tensor]:
         "fresh": fresh,
         "v": values,
     }
-    new = _gradients(a, p)
+    new = _gradients(a, p, lean)
     native.backward(
         a.x.dtype == torch.float64,
         *_common(a, p, a.x, places),
@@ -360,7 +433,7 @@ def _fake(*flat: Any) -> list[Tensor]:
 @torch.library.register_fake("elman::recurrent_backward")
 def _fake_backward(*flat: Any) -> list[Tensor]:
     a = Arguments(*flat[:-2])
-    return [t for part in _gradients(a, prepared(a.tape)).values() for t in part]
+    return [t for part in _gradients(a, prepared(a.tape), lean=False).values() for t in part]
 
 
 # Where torch sees the operator itself, no `autograd.Function` around it, this is its derivative.

@@ -29,6 +29,10 @@ class Prepared(NamedTuple):
     lowered: Lowered
     plan: Any
     recurrences: tuple[Recurrence, ...]
+    values: int
+    """How many values of H a step saves for the derivative,"""
+    narrow_values: int
+    """and how many single ones."""
 
 
 class CannotRun(Exception):
@@ -87,7 +91,8 @@ def prepared(text: str) -> Prepared:
     """The plan of a tape; `text` is checked like one from a file."""
     tape = from_text(text)
     lowered = lower(tape)
-    return Prepared(tape, lowered, native.plan(lowered), tuple(_recurrences(tape, lowered)))
+    found = tuple(_recurrences(tape, lowered))
+    return Prepared(tape, lowered, native.plan(lowered), found, tape.count("v"), tape.count("w"))
 
 
 def _recurrences(tape: Tape, lowered: Lowered) -> list[Recurrence]:

@@ -139,21 +139,40 @@ def forced_engine() -> str | None:
 forced_engine._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
-def torch_first(cell: type[Cell], x: Tensor, steps: int) -> bool:
+MANY_ROWS = 64
+"""From so many rows on, the native engine trains an LSTM faster than oneDNN does."""
+
+
+def torch_first(cell: type[Cell], x: Tensor, rows: int, steps: int) -> bool:
     """Whether ATen's kernels, where they can run a call, are the ones to take.
 
-    Under autocast a layer then gives what torch's own does, and a single step is too short to pack
-    weights for.
+    Under autocast a layer then gives what torch's own does; a single step is too short to pack
+    weights for; and oneDNN's LSTM is a match for ours (bench/layers.py).
     """
-    return cell in aten.CELLS and (steps == 1 or (x.is_cpu and torch.is_autocast_enabled("cpu")))
+    if cell not in aten.CELLS:
+        return False
+    if steps == 1 or (x.is_cpu and torch.is_autocast_enabled("cpu")):
+        return True
+    if cell is not LSTM or x.dtype != torch.float32:
+        return False
+    # What is compiled or exported must serve any number of rows.
+    compiled = torch.compiler.is_compiling()
+    return compiled or rows < MANY_ROWS or not torch.is_grad_enabled()
 
 
 def explain_call(call: Call) -> Explanation:
     """Each engine's verdict on a call."""
-    order = list(ENGINES)
-    if torch_first(call.cell, call.x, call.x.shape[1]):
-        order.sort(key=lambda name: name != "torch")
-    return Explanation(_VERDICTS[name](call) for name in order)
+    return Explanation(_VERDICTS[name](call) for name in _order(call))
+
+
+def _order(call: Call) -> tuple[str, ...]:
+    """The engines, the fastest for this call first."""
+    rows, steps = call.x.shape[:2]
+    plain = call.lengths is None and call.weights.weight_hr is None
+    one = steps == 1 or torch.is_autocast_enabled("cpu")
+    if (plain or one) and torch_first(call.cell, call.x, rows, steps):
+        return ("torch", *(name for name in ENGINES if name != "torch"))
+    return ENGINES
 
 
 def select_engine(call: Call, engine: str | None = None) -> str:
@@ -165,33 +184,34 @@ def select_engine(call: Call, engine: str | None = None) -> str:
         EngineUnavailable: the forced engine cannot run this call.
     """
     forced = engine or forced_engine()
-    explanation = explain_call(call)
     if forced is not None:
-        verdict = next(v for v in explanation if v.engine == forced)
+        verdict = _VERDICTS[forced](call)
         if not verdict.runs:
             raise EngineUnavailable(
                 f"engine {forced!r} was asked for and cannot run this: {verdict.reason}. "
                 f"Either {verdict.repair or 'choose another cell'}, or leave engine=None."
             )
         return forced
-    _warn_if_slow(call, explanation)
-    return explanation.chosen
-
-
-def _warn_if_slow(call: Call, explanation: Explanation) -> None:
-    # Without a repair there is no faster engine for this cell, and nothing to warn of.
-    for verdict in explanation:
+    for name in _order(call):
+        verdict = _VERDICTS[name](call)
         if verdict.runs:
-            return
-        key = (call.cell.__qualname__, verdict.reason)
-        if verdict.repair and key not in _warned and not torch.compiler.is_compiling():
-            _warned.add(key)
-            warnings.warn(
-                f"{call.cell.__name__} runs in a slower engine: {verdict.reason}. For speed, "
-                f"{verdict.repair}. Said once; elman.engine.explain(layer, x) tells more.",
-                SlowPathWarning,
-                stacklevel=2,
-            )
+            return name
+        _warn_if_slow(call, verdict)
+    raise AssertionError("the reference engine runs everything")
+
+
+def _warn_if_slow(call: Call, verdict: Verdict) -> None:
+    # Without a repair there is no faster engine for this cell, and nothing to warn of.
+    key = (call.cell.__qualname__, verdict.reason)
+    if not verdict.repair or key in _warned or torch.compiler.is_compiling():
+        return
+    _warned.add(key)
+    warnings.warn(
+        f"{call.cell.__name__} runs in a slower engine: {verdict.reason}. For speed, "
+        f"{verdict.repair}. Said once; elman.engine.explain(layer, x) tells more.",
+        SlowPathWarning,
+        stacklevel=3,
+    )
 
 
 def run(call: Call, engine: str | None = None) -> Result:

@@ -14,6 +14,7 @@ from elman.engine import Call, Result, Weights, forced_engine, run, torch_first
 from elman.nn.dropin_layout import Packed, Padded, arrange
 from elman.nn.dropin_plain import packed, plain
 from elman.nn.sequence import as_reset, check_kind
+from elman_runtime import native
 
 Lengths = Int[Tensor, " B"] | Sequence[int]
 Input = Float[Tensor, "... I"] | PackedSequence
@@ -88,10 +89,14 @@ class DropIn(nn.RNNBase):
         forced = forced_engine()
         if forced is not None:
             return forced == "torch"
-        x = input.data if isinstance(input, PackedSequence) else input
-        steps = x.shape[1 if self.batch_first else 0] if x.dim() == 3 else len(x)
-        kind = x.is_cpu and x.dtype in (torch.float32, torch.float64)
-        return not kind or torch_first(self.cell, x, steps)
+        packed = isinstance(input, PackedSequence)
+        x = input.data if packed else input
+        if not (native.available and x.is_cpu and x.dtype in (torch.float32, torch.float64)):
+            return True
+        if packed or x.dim() != 3:
+            return False
+        steps, rows = (x.shape[1], x.shape[0]) if self.batch_first else x.shape[:2]
+        return not self.proj_size and torch_first(self.cell, x, rows, steps)
 
     # --- running ---------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@
 #include <new>
 #include <vector>
 
-namespace elman {
+namespace elman::ELMAN_SET {
 
 // Many arrays in one allocation: first each is asked for, then `allocate` makes them. They are not
 // initialised, and end with the arena.
@@ -42,4 +42,4 @@ private:
     Real* data_ = nullptr;
 };
 
-}  // namespace elman
+}  // namespace elman::ELMAN_SET
