@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from contest import engine_of
 from timing import Timing, append, header, interleaved
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -75,8 +76,8 @@ def check(batch: Batch) -> None:
             assert_close(a, e, terms=steps * (2 * hidden + rows), what=f"{name} {k}")
 
 
-def measure(layer: str, shape: tuple[int, int, int], rounds: int) -> dict[str, Timing]:
-    """Seconds for one training pass of each contestant."""
+def measure(layer: str, shape: tuple[int, int, int], rounds: int) -> tuple[str, dict[str, Timing]]:
+    """The engine that elman runs in, and seconds for one training pass of each contestant."""
     batch = Batch(layer, *shape)
     check(batch)
 
@@ -84,7 +85,8 @@ def measure(layer: str, shape: tuple[int, int, int], rounds: int) -> dict[str, T
         return lambda: batch.train(*one)
 
     calls = {name: bind(one) for name, one in batch.contestants().items()}
-    return interleaved(calls, rounds=rounds)
+    engine = engine_of(batch.elman, batch.x, lengths=batch.lengths)
+    return engine, interleaved(calls, rounds=rounds)
 
 
 def main() -> None:
@@ -98,14 +100,20 @@ def main() -> None:
     rows = []
     for layer in ("LSTM", "GRU"):
         for shape in SHAPES:
-            found = measure(layer, shape, settings.rounds)
-            print(f"\n{layer}, T {shape[0]}, B {shape[1]}, H {shape[2]}: training")
+            engine, found = measure(layer, shape, settings.rounds)
+            print(f"\n{layer}, T {shape[0]}, B {shape[1]}, H {shape[2]}: training, {engine} engine")
             for name, timing in found.items():
-                faster = found["packed"].median / timing.median
-                print(f"  {name:14}{timing}   {faster:5.2f} x packed", flush=True)
-            rows.append({"layer": layer, "shape": shape, "seconds": found})
+                print(f"  {name:14}{timing!s:36}{_against(found, timing.median)}", flush=True)
+            rows.append({"layer": layer, "shape": shape, "engine": engine, "seconds": found})
     if settings.append:
         print(f"\nadded to {append('ragged', {'rows': rows})}")
+
+
+def _against(found: dict[str, Timing], seconds: float) -> str:
+    packed, dense = found["packed"].median, found["dense"].median
+    return (
+        f"{packed / seconds:5.2f} x packed, {min(packed, dense) / seconds:5.2f} x the faster peer"
+    )
 
 
 if __name__ == "__main__":

@@ -32,7 +32,11 @@ class Timing(NamedTuple):
 
 
 def interleaved(
-    calls: Mapping[str, Callable[[], Any]], *, rounds: int = 9, seconds: float = 0.1
+    calls: Mapping[str, Callable[[], Any]],
+    *,
+    rounds: int = 9,
+    seconds: float = 0.1,
+    rest: float = 0.0,
 ) -> dict[str, Timing]:
     """Time each call in turn, round after round, so that all meet the same state of the machine.
 
@@ -40,13 +44,23 @@ def interleaved(
         calls: what to time, by name; each runs once before, as a warm-up.
         rounds: how often each is timed.
         seconds: about how long one timing takes; a shorter call is repeated within it.
+        rest: seconds of sleep before each timing, until idle threads of the library before have
+            given up their cores; a call that is repeated then runs once more as a warm-up.
     """
     repeats = {name: _repeats(call, seconds) for name, call in calls.items()}
     found: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
+            _settle(call, repeats[name], rest)
             found[name].append(_time(call, repeats[name]))
     return {name: _summary(times) for name, times in found.items()}
+
+
+def _settle(call: Callable[[], Any], repeats: int, rest: float) -> None:
+    if rest:
+        time.sleep(rest)
+        if repeats > 1:
+            call()
 
 
 def _repeats(call: Callable[[], Any], seconds: float) -> int:
