@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 BENCH := .venv-bench
 RUNTIME := $(shell find runtime/src runtime/bind runtime/elman_runtime -name '*.cpp' -o -name '*.hpp' -o -name '*.py' 2>/dev/null) runtime/pyproject.toml runtime/CMakeLists.txt
 
-.PHONY: demo test check format wheel bench clean setup help
+.PHONY: demo test check check-native format wheel bench clean setup help
 
 help:
 	@echo "make demo    train a forecaster on real data and write a report"
 	@echo "make test    run every test"
 	@echo "make check   lint, types, import rules, sizes"
 	@echo "make wheel   build both wheels and try them in empty environments"
+	@echo "make check-native  the C++ tests, plain and under sanitizers (some minutes)"
 	@echo "make bench   the measurements that README quotes (long)"
 	@echo "make clean   remove what the others made (never runs/)"
 

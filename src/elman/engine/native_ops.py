@@ -156,7 +156,16 @@ class _Products:
             found[4] = self.projected.t() @ fresh.reshape(-1, self.units)
         return found
 
+    def _whole(self, rows: int) -> tuple[Recurrence, int] | None:
+        """The one product that all rows of U have a part in, and its first column, if it is so."""
+        found = self.prepared.recurrences
+        if len(found) == 1 and len(found[0].runs) == 1 and found[0].runs[0][2] * self.units == rows:
+            return found[0], found[0].runs[0][0] * self.units
+        return None
+
     def _bias(self, sums: Tensor, bias_hh: Tensor) -> Tensor:
+        if (whole := self._whole(len(bias_hh))) is not None:
+            return sums[whole[1] : whole[1] + len(bias_hh)].clone()
         total, h = torch.zeros_like(bias_hh), self.units
         for one in self.prepared.recurrences:
             for column, row, count in one.runs:
@@ -164,6 +173,8 @@ class _Products:
         return total
 
     def _recurrent(self, weight: Tensor) -> Tensor:
+        if (whole := self._whole(len(weight))) is not None:
+            return self._outer(self.columns[:, whole[1] : whole[1] + len(weight)], whole[0])
         total, h = torch.empty_like(weight), self.units
         written: set[int] = set()
         for one in self.prepared.recurrences:
