@@ -6,12 +6,13 @@ import pytest
 import torch
 from torch.autograd import forward_ad
 
-from elman import engine
+from elman import cells, engine
 from elman.cells import GRU, LSTM, RNN, Cell, RNNReLU
 from elman.engine import Call, Weights, aten, reference
 from elman.nn import Recurrent
 from elman.ops import log, tanh
 from elman.testing import assert_close
+from elman.trace import trace
 
 B, T, I, H = 3, 5, 2, 4  # noqa: E741
 
@@ -149,3 +150,23 @@ def test_reading_an_unknown_name_names_the_known_ones() -> None:
     state = Wrong.State(torch.zeros(B, H))
     with pytest.raises(AttributeError, match=r"Wrong.update reads u.m; recurrent gates are"):
         reference.run(Call(Wrong, torch.zeros(B, T, I), state, weights))
+
+
+SCANS = [c for c in cells.builtin().values() if trace(c).is_scan and not trace(c).needs_whole_rows]
+
+
+@pytest.mark.parametrize("cell", SCANS)
+def test_units_are_shared_out_where_they_need_not_know_of_each_other(cell) -> None:
+    """More than 256 units run in parts: each part has its own share of the parameters."""
+    torch.manual_seed(0)
+    layer = Recurrent(cell, 300, 300, dtype=torch.float64)
+    x = torch.randn(2, 3, 300, dtype=torch.float64, requires_grad=True)
+    inputs = {name: torch.rand(2, 3).double() for name in cell.inputs if name != "raw"}
+    found = []
+    for name in ("native", "reference"):
+        with engine.use(name):
+            y, (state,) = layer(x, lengths=[3, 2], **inputs)
+        total = sum((leaf.sin().sum() for leaf in (y, *state)), torch.zeros(()))
+        found.append([y, *state, *torch.autograd.grad(total, [x, *layer.parameters()])])
+    for k, (a, e) in enumerate(zip(*found, strict=True)):
+        assert_close(a, e, terms=2000, what=f"{k}")

@@ -99,15 +99,12 @@ def test_where_the_native_engine_does_not_run() -> None:
         half(X.to(HALF))
 
 
-def test_an_lstm_of_few_rows_is_onednn_s() -> None:
+def test_a_plain_lstm_is_onednn_s() -> None:
     layer = Recurrent(LSTM, I, H)
     assert explain(layer, X).chosen == "torch"
     assert explain(layer, X, lengths=[T, 0]).chosen == "native"
-    many = X[:1].expand(select.MANY_ROWS, T, I)
-    assert explain(layer, many).chosen == "native"
+    assert explain(layer, X, reset=RESET).chosen == "native"
     assert explain(layer.double(), X.double()).chosen == "native"
-    with torch.no_grad():
-        assert explain(layer.float(), many).chosen == "torch"
 
 
 def test_one_step_of_what_aten_has_runs_there() -> None:
@@ -220,10 +217,15 @@ def test_a_slower_engine_is_said_once_for_each_cell_and_reason(monkeypatch) -> N
     without = "elman-runtime was installed without its compiled module"
     assert [m.split(".")[0] for m in messages] == [
         f"GRU runs in a slower engine: {without}",
-        f"LSTM runs in a slower engine: {without}",
         "LSTM runs in a slower engine: ATen cannot reset a state inside a sequence",
+        f"LSTM runs in a slower engine: {without}",
     ]
     assert "For speed, install a C++ compiler." in messages[0]
+    assert said((Recurrent(RNN, I, H, zoneout=0.1), {})) != []
+
+
+def test_nothing_is_said_where_the_native_engine_runs() -> None:
+    assert said((Recurrent(LSTM, I, H), {"reset": RESET}), (Recurrent(GRU, I, H), {})) == []
 
 
 def test_nothing_is_said_where_there_is_no_faster_engine_or_one_is_forced() -> None:

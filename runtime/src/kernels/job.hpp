@@ -27,6 +27,8 @@ public:
           ld_(leading(padded<V>(std::max(units, call.first)))),
           places_(shared.constants), adds_(n), global_(share_.rows.data()) {
         for (Index r = 0; r < n; ++r) local_.push_back(r);
+        for (std::size_t i = 0; i < plan.slots.size(); ++i)
+            if (plan.slots[i].space == Space::p || plan.slots[i].space == Space::f) places_[i].base += u0;
     }
 
 protected:

@@ -95,8 +95,7 @@ class DropIn(nn.RNNBase):
             return True
         if packed or x.dim() != 3:
             return False
-        steps, rows = (x.shape[1], x.shape[0]) if self.batch_first else x.shape[:2]
-        return not self.proj_size and torch_first(self.cell, x, rows, steps)
+        return not self.proj_size and torch_first(self.cell, x, x.shape[1 if self.batch_first else 0])
 
     # --- running ---------------------------------------------------------------------------------
 
