@@ -16,7 +16,8 @@ from torch._C._functorch import is_batchedtensor, is_legacy_batchedtensor
 
 from elman.engine import reference
 from elman.engine.call import Call, Result
-from elman.engine.native_ops import Arguments, recurrent, recurrent_backward, seen_by_torch
+from elman.engine.native_arguments import Arguments, seen_by_torch
+from elman.engine.native_ops import recurrent, recurrent_backward
 from elman.engine.plans import further_inputs, text_of, trouble_with
 from elman_runtime import native
 
@@ -65,16 +66,23 @@ def _run(call: Call, dtype: torch.dtype) -> Result:
     spec, tensors = _pack(call, dtype)
     learns = torch.is_grad_enabled() and any(t.requires_grad for t in tensors if t is not None)
     if learns and not seen_by_torch(call.x):
-        found = _Recurrent.apply(spec, *tensors)
+        found = _Recurrent.apply(spec, *tensors)  # type: ignore[no-untyped-call]
     else:
         found = _results(spec, recurrent(spec.arguments(tensors), train=learns or call.states))
     count = len(call.cell.state)
-    output, final, states = found[0], found[1 : 1 + count], found[1 + count :]
-    return Result(
-        output.transpose(0, 1),
-        call.cell.State(*final),
-        call.cell.State(*(s.transpose(0, 1) for s in states)) if call.states else None,
-    )
+    output, final = found[0], call.cell.State(*found[1 : 1 + count])
+    states = call.cell.State(*(s.transpose(0, 1) for s in found[1 + count :])) if call.states else None
+    return Result(output.transpose(0, 1), final, states and _carried(call, states, final))
+
+
+def _carried(call: Call, states: Any, final: Any) -> Any:
+    """Beyond a row's length stands the state that is carried through, not the engine's zero."""
+    valid = call.valid
+    if valid is None:
+        return states
+    carried = call.state if call.reverse else final
+    pairs = zip(states, carried, strict=True)
+    return type(states)(*(torch.where(valid[..., None], s, c[:, None]) for s, c in pairs))
 
 
 @dataclass(frozen=True)

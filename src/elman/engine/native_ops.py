@@ -4,67 +4,17 @@ Everything is dense and time first. Axes: T time, B batch, I input, H units, G g
 S the size of a state (P of the first where it is projected, else H), O outputs.
 """
 
-import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from elman.engine.plans import Prepared, Recurrence, prepared, reads_out
+from elman.engine.native_arguments import Arguments, Forward, Room, seen_by_torch
+from elman.engine.native_products import Products
+from elman.engine.plans import Prepared, prepared, reads_out
 from elman_runtime import native
-
-
-@dataclass(frozen=True)
-class Arguments:
-    """One layer in one direction."""
-
-    x: Tensor  # (T, B, I)
-    weight_ih: Tensor  # (G*H, I)
-    weight_hh: Tensor | None  # (R*H, P)
-    bias_ih: Tensor | None  # (G*H,)
-    bias_hh: Tensor | None  # (R*H,)
-    weight_hr: Tensor | None  # (P, H)
-    params: list[Tensor]  # (H,) each
-    state: list[Tensor]  # (B, S) each
-    start: list[Tensor]  # the same, or empty without `reset`
-    inputs: list[Tensor]  # (T, B) or (T, B, H) each, without `raw`
-    lengths: Tensor | None  # (B,) int64
-    reset: Tensor | None  # (T, B) bool
-    mask: Tensor | None  # (B, P)
-    keep: list[Tensor]  # (T, B, S) each, or (0,) where `share` holds
-    share: list[float]
-    tape: str
-    reverse: bool
-
-    def flat(self) -> tuple[Any, ...]:
-        """As the operators take them."""
-        return tuple(getattr(self, name) for name in self.__dataclass_fields__)
-
-    @property
-    def sizes(self) -> tuple[int, int, int, int]:
-        """T, B, H and P."""
-        gates = len(prepared(self.tape).tape.gates)
-        units = self.weight_ih.shape[0] // gates
-        return self.x.shape[0], self.x.shape[1], units, self.state[0].shape[1]
-
-
-@dataclass(frozen=True)
-class Forward:
-    """What a forward pass leaves."""
-
-    output: Tensor  # (T, B, O)
-    final: list[Tensor]  # (B, S) each
-    states: list[Tensor]  # (T, B, S) each, the first maybe `output`; empty where not wanted
-    fresh: list[Tensor]  # (T, B, H) each, before V and zoneout; empty without those
-    values: list[Tensor]  # v (T, B, n*H) and w (T, B, m); empty where not wanted
-
-    def saved(self) -> list[Tensor]:
-        """What a backward pass reads."""
-        return [*self.states, *self.fresh, *self.values]
 
 
 def recurrent(a: Arguments, *, train: bool) -> Forward:
@@ -102,126 +52,9 @@ def recurrent_backward(
     dstart, rest = rest[: len(a.start)], rest[len(a.start) :]
     count = len(prepared(a.tape).tape.inputs)
     dinputs, dparams = rest[:count], rest[count:]
-    dense = _Products(a, columns, saved, before, projected)
+    dense = Products(a, columns, saved, before, projected)
     dx, dinputs = dense.of_inputs(dinputs, needs[0])
     return [dx, *dense.of_weights(needs[1:6]), *dparams, *dstate, *dstart, *dinputs]
-
-
-class _Products:
-    """Gradients that are products of whole matrices, from those of every step's projections."""
-
-    def __init__(
-        self,
-        a: Arguments,
-        columns: Tensor,
-        saved: Sequence[Tensor],
-        before: list[Tensor],
-        projected: Tensor,
-    ) -> None:
-        self.a, self.saved, self.before, self.projected = a, saved, before, projected
-        self.prepared = prepared(a.tape)
-        self.steps, self.rows, self.units, self.first = a.sizes
-        self.columns = columns  # (T*B, C*H)
-        self.gates = len(self.prepared.tape.gates) * self.units
-
-    def of_inputs(
-        self, dinputs: list[Tensor], needed: bool
-    ) -> tuple[Tensor | None, list[Tensor | None]]:
-        """Of x, and of the further inputs without `raw`, which is x."""
-        a, names = self.a, self.prepared.tape.inputs
-        dx = (self.columns[:, : self.gates] @ a.weight_ih).view(a.x.shape) if needed else None
-        further: list[Tensor | None] = []
-        given = iter(a.inputs)
-        for name, d in zip(names, dinputs, strict=True):
-            if name == "raw":
-                dx = dx if dx is None else dx + d
-            else:
-                further.append(d.sum(-1) if next(given).dim() == 2 else d)
-        return dx, further
-
-    def of_weights(self, needs: Sequence[bool]) -> list[Tensor | None]:
-        """Of W, U, b_ih, b_hh and V."""
-        a, flat = self.a, self.columns
-        found: list[Tensor | None] = [None] * 5
-        if needs[0]:
-            found[0] = flat[:, : self.gates].t() @ a.x.reshape(-1, a.x.shape[2])
-        if needs[1] and a.weight_hh is not None:
-            found[1] = self._recurrent(a.weight_hh)
-        if a.bias_ih is not None and (needs[2] or needs[3]):
-            sums = flat.sum(0)
-            found[2] = sums[: self.gates]
-            found[3] = None if a.bias_hh is None else self._bias(sums, a.bias_hh)
-        if a.weight_hr is not None and needs[4]:
-            fresh = self.saved[len(a.state)]
-            found[4] = self.projected.t() @ fresh.reshape(-1, self.units)
-        return found
-
-    def _whole(self, rows: int) -> tuple[Recurrence, int] | None:
-        """The one product that all rows of U have a part in, and its first column, if it is so."""
-        found = self.prepared.recurrences
-        if len(found) == 1 and len(found[0].runs) == 1 and found[0].runs[0][2] * self.units == rows:
-            return found[0], found[0].runs[0][0] * self.units
-        return None
-
-    def _bias(self, sums: Tensor, bias_hh: Tensor) -> Tensor:
-        if (whole := self._whole(len(bias_hh))) is not None:
-            return sums[whole[1] : whole[1] + len(bias_hh)].clone()
-        total, h = torch.zeros_like(bias_hh), self.units
-        for one in self.prepared.recurrences:
-            for column, row, count in one.runs:
-                total[row * h : (row + count) * h] += sums[column * h : (column + count) * h]
-        return total
-
-    def _recurrent(self, weight: Tensor) -> Tensor:
-        if (whole := self._whole(len(weight))) is not None:
-            return self._outer(self.columns[:, whole[1] : whole[1] + len(weight)], whole[0])
-        total, h = torch.empty_like(weight), self.units
-        written: set[int] = set()
-        for one in self.prepared.recurrences:
-            for column, row, count in one.runs:
-                rows, d = slice(row * h, (row + count) * h), self.columns[:, column * h :]
-                part = self._outer(d[:, : count * h], one)
-                # A gate that several products use has a gradient from each.
-                if written & set(range(row, row + count)):
-                    total[rows] += part
-                else:
-                    total[rows] = part
-                written |= set(range(row, row + count))
-        if len(written) * h < len(weight):
-            for row in set(range(len(weight) // h)) - written:
-                total[row * h : (row + 1) * h] = 0
-        return total
-
-    def _outer(self, d: Tensor, one: Recurrence) -> Tensor:
-        """Sum over rows and steps of gradient times vector."""
-        space, number, name = one.vector
-        if space == "v":
-            values = self.saved[-2].flatten(0, 1)
-            assert number is not None
-            return d.t() @ values[:, number * self.units : (number + 1) * self.units]
-        k = self.prepared.tape.state.index(str(name))
-        if space == "new":
-            fresh = self.saved[len(self.a.state) :][k] if self.a.keep else self.saved[k]
-            return d.t() @ fresh.flatten(0, 1)
-        if self.before[k].numel():
-            return d.t() @ self.before[k].flatten(0, 1)
-        # The state before a step is the one after the step before, but for the first.
-        states, batch = self.saved[k].flatten(0, 1), self.rows
-        early, late = (slice(batch, None), slice(None, -batch))
-        ahead, behind = (late, early) if self.a.reverse else (early, late)
-        first = slice(-batch, None) if self.a.reverse else slice(None, batch)
-        if self.steps == 1:
-            return d.t() @ self.a.state[k]
-        return torch.addmm(d[first].t() @ self.a.state[k], d[ahead].t(), states[behind])
-
-
-def seen_by_torch(x: Tensor) -> bool:
-    """Whether torch must see an operator: it compiles, exports, or wraps its tensors."""
-    return (
-        torch.compiler.is_compiling()
-        or type(x) not in (Tensor, torch.nn.Parameter)
-        or torch._C._len_torch_dispatch_stack() > 0
-    )
 
 
 # --- the operators -------------------------------------------------------------------------------
@@ -232,60 +65,12 @@ _SCHEMA = (
     " Tensor? lengths, Tensor? reset, Tensor? mask, Tensor[] keep, float[] share, str tape,"
     " bool reverse, "
 )
-_library = torch.library.Library("elman", "DEF")
-_library.define("recurrent" + _SCHEMA + "bool train) -> Tensor[]")
-_library.define("recurrent_backward" + _SCHEMA + "Tensor[] saved, Tensor?[] up) -> Tensor[]")
-
-
-class _Room:
-    """Makes tensors like another one, not initialised.
-
-    Memory that is touched for the first time can cost more than all that is computed there: the
-    system clears it, and hands it out in pages of 4 KiB unless it is told otherwise.
-    """
-
-    LARGE = 1 << 20
-    PAGE = 2 << 20
-
-    def __init__(self, like: Tensor) -> None:
-        self.like = like
-        self.plain = like.is_cpu and not seen_by_torch(like)
-
-    def __call__(self, *shape: int) -> Tensor:
-        """A tensor of its own."""
-        return torch.empty(shape, dtype=self.like.dtype, device=self.like.device)
-
-    def large(self, *shape: int) -> Tensor:
-        """One in large pages, which may be part of a larger one."""
-        size = prod(shape) * self.like.itemsize
-        if not self.plain or size < self.LARGE:
-            return self(*shape)
-        whole = torch.empty(size + 2 * self.PAGE, dtype=torch.uint8)
-        native.use_large_pages(whole.data_ptr(), whole.nbytes)
-        first = -whole.data_ptr() % self.PAGE
-        return whole[first : first + size].view(self.like.dtype).view(shape)
-
-    def scratch(self, *shape: int) -> Tensor:
-        """One that the next call of this thread uses again."""
-        size = prod(shape) * self.like.itemsize
-        if not self.plain or not self.LARGE <= size <= _Kept.MOST:
-            return self(*shape)
-        if _kept.room is None or _kept.room.nbytes < size:
-            # Not as part of inference mode, whose tensors nothing outside may write to.
-            with torch.inference_mode(False):
-                _kept.room = torch.empty(size, dtype=torch.uint8)
-            native.use_large_pages(_kept.room.data_ptr(), size)
-        return _kept.room[:size].view(self.like.dtype).view(shape)
-
-
-class _Kept(threading.local):
-    """Room that a thread keeps from call to call."""
-
-    MOST = 256 << 20
-    room: Tensor | None = None
-
-
-_kept = _Kept()
+_library = torch.library.Library("elman", "DEF")  # type: ignore[no-untyped-call]
+_define: Any = _library.define  # torch has no types for these
+_implement: Any = _library.impl
+_fake_of: Any = torch.library.register_fake
+_define("recurrent" + _SCHEMA + "bool train) -> Tensor[]")
+_define("recurrent_backward" + _SCHEMA + "Tensor[] saved, Tensor?[] up) -> Tensor[]")
 
 
 def _outputs(a: Arguments, train: bool) -> tuple[list[Tensor], dict[str, list[Tensor | None]]]:
@@ -293,7 +78,7 @@ def _outputs(a: Arguments, train: bool) -> tuple[list[Tensor], dict[str, list[Te
     p = prepared(a.tape)
     tape = p.tape
     steps, rows, units, first = a.sizes
-    new = _Room(a.x)
+    new = Room(a.x)
     widths = [first, *[units] * (len(a.state) - 1)]
     final: list[Any] = [new(rows, w) for w in widths]
     out = sum(units if o == "H" else 1 for o in tape.outputs) if tape.outputs else first
@@ -351,7 +136,7 @@ def _recurrent(*flat: Any) -> list[Tensor]:
     a, train = Arguments(*flat[:-1]), flat[-1]
     p = prepared(a.tape)
     x, weight = a.x.reshape(-1, a.x.shape[2]), a.weight_ih.t()
-    room = _Room(a.x).scratch(x.shape[0], weight.shape[1])
+    room = Room(a.x).scratch(x.shape[0], weight.shape[1])
     if a.bias_ih is None:
         torch.mm(x, weight, out=room)
     else:
@@ -364,13 +149,14 @@ def _recurrent(*flat: Any) -> list[Tensor]:
 def _gradients(a: Arguments, p: Prepared, lean: bool) -> dict[str, list[Tensor]]:
     """Empty tensors for all that a backward pass writes; `lean` where values may decide which."""
     steps, rows, units, first = a.sizes
-    new = _Room(a.x)
+    new = Room(a.x)
     widths = [first, *[units] * (len(a.state) - 1)]
     return {
         "columns": [new.scratch(steps * rows, len(p.lowered.columns) * units)],
         "projected": [new(steps * rows if a.weight_hr is not None else 0, first)],
         "before": [
-            new(steps if _copied(a, p, k, lean) else 0, rows, width) for k, width in enumerate(widths)
+            new(steps if _copied(a, p, k, lean) else 0, rows, width)
+            for k, width in enumerate(widths)
         ],
         "dstate": [new(rows, width) for width in widths],
         "dstart": [new(rows, width) for width in widths] if a.start else [],
@@ -432,20 +218,21 @@ def _recurrent_backward(*flat: Any, lean: bool = False) -> list[Tensor]:
     return [t for part in new.values() for t in part]
 
 
-_library.impl("recurrent", _recurrent, "CPU")
-_library.impl("recurrent_backward", _recurrent_backward, "CPU")
+_implement("recurrent", _recurrent, "CPU")
+_implement("recurrent_backward", _recurrent_backward, "CPU")
 
 
-@torch.library.register_fake("elman::recurrent")
 def _fake(*flat: Any) -> list[Tensor]:
     return _outputs(Arguments(*flat[:-1]), flat[-1])[0]
 
 
-@torch.library.register_fake("elman::recurrent_backward")
 def _fake_backward(*flat: Any) -> list[Tensor]:
     a = Arguments(*flat[:-2])
     return [t for part in _gradients(a, prepared(a.tape), lean=False).values() for t in part]
 
+
+_fake_of("elman::recurrent", _fake)
+_fake_of("elman::recurrent_backward", _fake_backward)
 
 # Where torch sees the operator itself, no `autograd.Function` around it, this is its derivative.
 
@@ -473,7 +260,7 @@ def _derivative(ctx: Any, up: Sequence[Tensor | None]) -> tuple[Any, ...]:
     dense = [next(gradients) for _ in range(6)]
     lists = [[next(gradients) for _ in part] for part in (a.params, a.state, a.start, a.inputs)]
     # Of an empty list the derivative is an empty list, of numbers it is None.
-    share = None if a.share else []
+    share: list[None] | None = None if a.share else []
     return (*dense, *lists, None, None, None, [None] * len(a.keep), share, None, None, None)
 
 

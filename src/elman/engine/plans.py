@@ -64,8 +64,9 @@ def reads_out(text: str) -> bool:
 
 
 # torch.compile takes what these return as constants: it need not, and cannot, trace a trace.
-for _function in (text_of, trouble_with, further_inputs, reads_out):
-    _function._dynamo_marked_constant = True  # type: ignore[attr-defined]
+_functions: tuple[Any, ...] = (text_of, trouble_with, further_inputs, reads_out)
+for _function in _functions:
+    _function._dynamo_marked_constant = True
 
 
 def _known(cell: type[Cell], constants: Mapping[str, float], projected: bool) -> str | CannotRun:

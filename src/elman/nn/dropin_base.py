@@ -89,13 +89,13 @@ class DropIn(nn.RNNBase):
         forced = forced_engine()
         if forced is not None:
             return forced == "torch"
-        packed = isinstance(input, PackedSequence)
-        x = input.data if packed else input
+        x: Tensor = input.data if isinstance(input, PackedSequence) else input
         if not (native.available and x.is_cpu and x.dtype in (torch.float32, torch.float64)):
             return True
-        if packed or x.dim() != 3:
+        if isinstance(input, PackedSequence) or x.dim() != 3:
             return False
-        return not self.proj_size and torch_first(self.cell, x, x.shape[1 if self.batch_first else 0])
+        steps = x.shape[1 if self.batch_first else 0]
+        return not self.proj_size and torch_first(self.cell, x, steps)
 
     # --- running ---------------------------------------------------------------------------------
 

@@ -1,0 +1,125 @@
+"""What the native engine's operators take and leave, and the room for it.
+
+Everything is dense and time first. Axes: T time, B batch, I input, H units, G gates of W, R of U,
+S the size of a state (P of the first where it is projected, else H), O outputs.
+"""
+
+import threading
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from elman.engine.plans import prepared
+from elman_runtime import native
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """One layer in one direction."""
+
+    x: Tensor  # (T, B, I)
+    weight_ih: Tensor  # (G*H, I)
+    weight_hh: Tensor | None  # (R*H, P)
+    bias_ih: Tensor | None  # (G*H,)
+    bias_hh: Tensor | None  # (R*H,)
+    weight_hr: Tensor | None  # (P, H)
+    params: list[Tensor]  # (H,) each
+    state: list[Tensor]  # (B, S) each
+    start: list[Tensor]  # the same, or empty without `reset`
+    inputs: list[Tensor]  # (T, B) or (T, B, H) each, without `raw`
+    lengths: Tensor | None  # (B,) int64
+    reset: Tensor | None  # (T, B) bool
+    mask: Tensor | None  # (B, P)
+    keep: list[Tensor]  # (T, B, S) each, or (0,) where `share` holds
+    share: list[float]
+    tape: str
+    reverse: bool
+
+    def flat(self) -> tuple[Any, ...]:
+        """As the operators take them."""
+        return tuple(getattr(self, name) for name in self.__dataclass_fields__)
+
+    @property
+    def sizes(self) -> tuple[int, int, int, int]:
+        """T, B, H and P."""
+        gates = len(prepared(self.tape).tape.gates)
+        units = self.weight_ih.shape[0] // gates
+        return self.x.shape[0], self.x.shape[1], units, self.state[0].shape[1]
+
+
+@dataclass(frozen=True)
+class Forward:
+    """What a forward pass leaves."""
+
+    output: Tensor  # (T, B, O)
+    final: list[Tensor]  # (B, S) each
+    states: list[Tensor]  # (T, B, S) each, the first maybe `output`; empty where not wanted
+    fresh: list[Tensor]  # (T, B, H) each, before V and zoneout; empty without those
+    values: list[Tensor]  # v (T, B, n*H) and w (T, B, m); empty where not wanted
+
+    def saved(self) -> list[Tensor]:
+        """What a backward pass reads."""
+        return [*self.states, *self.fresh, *self.values]
+
+
+class Room:
+    """Makes tensors like another one, not initialised.
+
+    Memory that is touched for the first time can cost more than all that is computed there: the
+    system clears it, and hands it out in pages of 4 KiB unless it is told otherwise.
+    """
+
+    LARGE = 1 << 20
+    PAGE = 2 << 20
+
+    def __init__(self, like: Tensor) -> None:
+        self.like = like
+        self.plain = like.is_cpu and not seen_by_torch(like)
+
+    def __call__(self, *shape: int) -> Tensor:
+        """A tensor of its own."""
+        return torch.empty(shape, dtype=self.like.dtype, device=self.like.device)
+
+    def large(self, *shape: int) -> Tensor:
+        """One in large pages, which may be part of a larger one."""
+        size = prod(shape) * self.like.itemsize
+        if not self.plain or size < self.LARGE:
+            return self(*shape)
+        whole = torch.empty(size + 2 * self.PAGE, dtype=torch.uint8)
+        native.use_large_pages(whole.data_ptr(), whole.nbytes)
+        first = -whole.data_ptr() % self.PAGE
+        return whole[first : first + size].view(self.like.dtype).view(shape)
+
+    def scratch(self, *shape: int) -> Tensor:
+        """One that the next call of this thread uses again."""
+        size = prod(shape) * self.like.itemsize
+        if not self.plain or not self.LARGE <= size <= _Kept.MOST:
+            return self(*shape)
+        if _kept.room is None or _kept.room.nbytes < size:
+            # Not as part of inference mode, whose tensors nothing outside may write to.
+            with torch.inference_mode(False):
+                _kept.room = torch.empty(size, dtype=torch.uint8)
+            native.use_large_pages(_kept.room.data_ptr(), size)
+        return _kept.room[:size].view(self.like.dtype).view(shape)
+
+
+class _Kept(threading.local):
+    """Room that a thread keeps from call to call."""
+
+    MOST = 256 << 20
+    room: Tensor | None = None
+
+
+_kept = _Kept()
+
+
+def seen_by_torch(x: Tensor) -> bool:
+    """Whether torch must see an operator: it compiles, exports, or wraps its tensors."""
+    return (
+        torch.compiler.is_compiling()
+        or type(x) not in (Tensor, torch.nn.Parameter)
+        or torch._C._len_torch_dispatch_stack() > 0
+    )

@@ -1,0 +1,117 @@
+"""Gradients that are products of whole matrices: torch takes them, the native engine does not."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from elman.engine.native_arguments import Arguments
+from elman.engine.plans import Recurrence, prepared
+
+
+class Products:
+    """Gradients that are products of whole matrices, from those of every step's projections."""
+
+    def __init__(
+        self,
+        a: Arguments,
+        columns: Tensor,
+        saved: Sequence[Tensor],
+        before: list[Tensor],
+        projected: Tensor,
+    ) -> None:
+        self.a, self.saved, self.before, self.projected = a, saved, before, projected
+        self.prepared = prepared(a.tape)
+        self.steps, self.rows, self.units, self.first = a.sizes
+        self.columns = columns  # (T*B, C*H)
+        self.gates = len(self.prepared.tape.gates) * self.units
+
+    def of_inputs(
+        self, dinputs: list[Tensor], needed: bool
+    ) -> tuple[Tensor | None, list[Tensor | None]]:
+        """Of x, and of the further inputs without `raw`, which is x."""
+        a, names = self.a, self.prepared.tape.inputs
+        dx = (self.columns[:, : self.gates] @ a.weight_ih).view(a.x.shape) if needed else None
+        further: list[Tensor | None] = []
+        given = iter(a.inputs)
+        for name, d in zip(names, dinputs, strict=True):
+            if name == "raw":
+                dx = dx if dx is None else dx + d
+            else:
+                further.append(d.sum(-1) if next(given).dim() == 2 else d)
+        return dx, further
+
+    def of_weights(self, needs: Sequence[bool]) -> list[Tensor | None]:
+        """Of W, U, b_ih, b_hh and V."""
+        a, flat = self.a, self.columns
+        found: list[Tensor | None] = [None] * 5
+        if needs[0]:
+            found[0] = flat[:, : self.gates].t() @ a.x.reshape(-1, a.x.shape[2])
+        if needs[1] and a.weight_hh is not None:
+            found[1] = self._recurrent(a.weight_hh)
+        if a.bias_ih is not None and (needs[2] or needs[3]):
+            sums = flat.sum(0)
+            found[2] = sums[: self.gates]
+            found[3] = None if a.bias_hh is None else self._bias(sums, a.bias_hh)
+        if a.weight_hr is not None and needs[4]:
+            fresh = self.saved[len(a.state)]
+            found[4] = self.projected.t() @ fresh.reshape(-1, self.units)
+        return found
+
+    def _whole(self, rows: int) -> tuple[Recurrence, int] | None:
+        """The one product that all rows of U have a part in, and its first column, if it is so."""
+        found = self.prepared.recurrences
+        if len(found) == 1 and len(found[0].runs) == 1 and found[0].runs[0][2] * self.units == rows:
+            return found[0], found[0].runs[0][0] * self.units
+        return None
+
+    def _bias(self, sums: Tensor, bias_hh: Tensor) -> Tensor:
+        if (whole := self._whole(len(bias_hh))) is not None:
+            return sums[whole[1] : whole[1] + len(bias_hh)].clone()
+        total, h = torch.zeros_like(bias_hh), self.units
+        for one in self.prepared.recurrences:
+            for column, row, count in one.runs:
+                total[row * h : (row + count) * h] += sums[column * h : (column + count) * h]
+        return total
+
+    def _recurrent(self, weight: Tensor) -> Tensor:
+        if (whole := self._whole(len(weight))) is not None:
+            return self._outer(self.columns[:, whole[1] : whole[1] + len(weight)], whole[0])
+        total, h = torch.empty_like(weight), self.units
+        written: set[int] = set()
+        for one in self.prepared.recurrences:
+            for column, row, count in one.runs:
+                rows, d = slice(row * h, (row + count) * h), self.columns[:, column * h :]
+                part = self._outer(d[:, : count * h], one)
+                # A gate that several products use has a gradient from each.
+                if written & set(range(row, row + count)):
+                    total[rows] += part
+                else:
+                    total[rows] = part
+                written |= set(range(row, row + count))
+        if len(written) * h < len(weight):
+            for row in set(range(len(weight) // h)) - written:
+                total[row * h : (row + 1) * h] = 0
+        return total
+
+    def _outer(self, d: Tensor, one: Recurrence) -> Tensor:
+        """Sum over rows and steps of gradient times vector."""
+        space, number, name = one.vector
+        if space == "v":
+            values = self.saved[-2].flatten(0, 1)
+            assert number is not None
+            return d.t() @ values[:, number * self.units : (number + 1) * self.units]
+        k = self.prepared.tape.state.index(str(name))
+        if space == "new":
+            fresh = self.saved[len(self.a.state) :][k] if self.a.keep else self.saved[k]
+            return d.t() @ fresh.flatten(0, 1)
+        if self.before[k].numel():
+            return d.t() @ self.before[k].flatten(0, 1)
+        # The state before a step is the one after the step before, but for the first.
+        states, batch = self.saved[k].flatten(0, 1), self.rows
+        early, late = (slice(batch, None), slice(None, -batch))
+        ahead, behind = (late, early) if self.a.reverse else (early, late)
+        first = slice(-batch, None) if self.a.reverse else slice(None, batch)
+        if self.steps == 1:
+            return d.t() @ self.a.state[k]
+        return torch.addmm(d[first].t() @ self.a.state[k], d[ahead].t(), states[behind])
