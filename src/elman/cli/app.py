@@ -5,8 +5,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from elman import __version__
 from elman.cells import Cell
-from elman.cli import cells_command, data_command, demo_command, forecast_command, forecast_use
+from elman.cli import (
+    cells_command,
+    data_command,
+    demo_command,
+    doctor,
+    forecast_command,
+    forecast_use,
+    language_app,
+    language_use,
+)
 from elman.cli.config import fields
+from elman.cli.console import command
 from elman.cli.flags import finished, listed, with_flags
 from elman.cli.forecast_command import RunSettings
 from elman.tasks.forecast import DEFAULT_STEPS, FIT, ForecastSettings
@@ -23,6 +33,8 @@ elman demo forecast                      the whole job on data that comes along
 elman data sales.csv                     what is understood of a file
 elman train forecast sales.csv --h 28    train, compare, report
 elman predict runs/forecast-sales-001    the next 28 values of each series
+elman train language book.txt            a model of text, which writes and scores it
+elman generate runs/language-book-001    text that it writes
 
 Results go to standard output, the rest to standard error.
 --debug shows where an error arose."""
@@ -42,8 +54,12 @@ def build_app(cells: tuple[type[Cell], ...]) -> "App":
     train = App(name="train", help="Train a network on your data and compare it with baselines.")
     app.command(train)
     train.command(_train_forecast(cells), name="forecast")
+    train.command(language_app.train(cells), name="language")
     app.command(_predict(cells), name="predict")
     app.command(_evaluate(cells), name="evaluate")
+    app.command(language_app.generate(cells), name="generate")
+    app.command(language_app.score(cells), name="score")
+    app.command(_doctor(cells), name="doctor")
     app.command(_data(), name="data")
     app.command(_demo(), name="demo")
     app.command(_cells(cells), name="cells")
@@ -113,6 +129,9 @@ def _predict(cells: tuple[type[Cell], ...]) -> Any:
         cell: Annotated[str, Parameter(help="Your own cell, if it has one: my.py:MyCell.")] = "",
     ) -> None:
         """Print the forecast of each series as CSV: name, time, `elman` and its intervals."""
+        if language_use.is_language(run):
+            what = "predict is for forecasts; got a language model"
+            raise ValueError(f"{run}: {what}; write with it: {command(['generate', run])}")
         asked = forecast_use.Ahead(data, futr_df, static_df, h, level, ids or ())  # type: ignore[arg-type]
         forecast_use.predict(run, asked, output, cell, cells)
 
@@ -128,7 +147,7 @@ def _evaluate(cells: tuple[type[Cell], ...]) -> Any:
         *,
         data: Annotated[
             Path | None,
-            Parameter(help="CSV whose last values are forecast; the training data's by default."),
+            Parameter(help="CSV whose end is forecast, or a text; the training data's by default."),
         ] = None,
         static_df: Annotated[
             Path | None, Parameter(help="File of the static covariates, if --data has none.")
@@ -136,12 +155,56 @@ def _evaluate(cells: tuple[type[Cell], ...]) -> Any:
         per_series: Annotated[
             Path | None, Parameter(help="CSV file to write the errors of each series to.")
         ] = None,
+        dynamic: Annotated[
+            bool,
+            Parameter(help="Language: go on learning from what was just scored.", negative=""),
+        ] = False,
+        rate: Annotated[
+            float | None,
+            Parameter(help="Learning rate of --dynamic; chosen on validation by default."),
+        ] = None,
         cell: Annotated[str, Parameter(help="Your own cell, if it has one: my.py:MyCell.")] = "",
     ) -> None:
         """Print the table of errors, beside those of the baselines."""
+        if language_use.is_language(run):
+            language_use.check_flags({"--static-df": static_df, "--per-series": per_series})
+            language_use.evaluate(run, data, dynamic, rate, cell, cells)
+            return
+        if dynamic or rate is not None:
+            raise ValueError("--dynamic and --rate are for language models; leave them out")
         forecast_use.evaluate(run, data, static_df, per_series, cell, cells)
 
     return evaluate
+
+
+def _doctor(cells: tuple[type[Cell], ...]) -> Any:
+    from cyclopts import Parameter
+
+    def examine(
+        run: Annotated[Path, Parameter(help="Folder of a run, or a model file.")],
+        /,
+        *,
+        memory: Annotated[
+            int | None, Parameter(help="Steps back that the task needs; reaching less is ill.")
+        ] = None,
+        deep: Annotated[
+            bool, Parameter(help="Lyapunov exponents too: seconds to minutes.", negative="")
+        ] = False,
+        output: Annotated[
+            Path | None,
+            Parameter(
+                name=("--output", "-o"), help="File to write: .json, .html, .png, .svg or .pdf."
+            ),
+        ] = None,
+        cell: Annotated[str, Parameter(help="Your own cell, if it has one: my.py:MyCell.")] = "",
+    ) -> None:
+        """Say what a trained network remembers, whether its gradients are ill, and the repair.
+
+        Exits with 0 if it is healthy and 1 if it is ill.
+        """
+        doctor.check(run, memory, deep, output, cell, cells)
+
+    return examine
 
 
 def _data() -> Any:

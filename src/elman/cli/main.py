@@ -12,7 +12,9 @@ from elman.cli.interrupted import Interrupted
 
 
 def main(cells: Iterable[type[Cell]] = (), argv: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line, and exit: 0 done, 2 a mistake that the message repairs, 130 stopped.
+    """Run the command line, and exit.
+
+    0: done. 1: `doctor` found an illness. 2: a mistake that the message repairs. 130: stopped.
 
     Args:
         cells: your own cells, known by name to every verb, so that a script of two lines is the
@@ -63,7 +65,7 @@ def _message(error: Exception) -> str:
 
 def _verbs(words: list[str]) -> list[str]:
     """The verb and the task at the start of a command."""
-    known = ("train", "predict", "evaluate", "data", "demo", "cells", "forecast")
+    known = ("train", "predict", "evaluate", "doctor", "data", "demo", "cells", "forecast")
     found: list[str] = []
     for word in words[:2]:
         if word not in known:

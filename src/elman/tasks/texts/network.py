@@ -1,0 +1,131 @@
+"""The network: embedding, recurrence, logits; and its slower or memoryless relations."""
+
+import itertools
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from elman import engine
+from elman import state as states
+from elman.cells import Cell
+from elman.data.vocabulary import BOUNDARY
+from elman.nn import Masks, Recurrent
+from elman.nn.tied import Tied
+
+# More stretches than this in a batch are slower one by one than a loop over the steps.
+_STRETCHES = 16
+
+
+class LanguageNetwork(nn.Module):
+    """Logits of the next token, and a state of constant size.
+
+    A boundary token starts the state anew: rows of packed documents equal the documents apart.
+
+    Args:
+        cell: the recurrence.
+        tokens: V, how many there are.
+        embedding: E, the width of a token's vector.
+        hidden, layers: of the recurrence.
+        dropout: after each layer; input_dropout: of the embedding; weight_drop: of U.
+        tied: share the embedding's weights with the output layer where E = hidden.
+    """
+
+    def __init__(
+        self,
+        cell: type[Cell],
+        tokens: int,
+        embedding: int,
+        hidden: int,
+        layers: int = 1,
+        *,
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        weight_drop: float = 0.0,
+        tied: bool = True,
+    ) -> None:
+        super().__init__()
+        self.recurrent = Recurrent(
+            cell,
+            embedding,
+            hidden,
+            layers,
+            dropout=dropout if layers > 1 else 0.0,
+            output_dropout=dropout,
+            input_dropout=input_dropout,
+            weight_drop=weight_drop,
+        )
+        self.words = Tied(tokens, embedding, self.recurrent.output_size, tied)
+
+    def forward(
+        self, x: Int[Tensor, "B T"], state: Any = None
+    ) -> tuple[Float[Tensor, "B T V"], Any]:
+        """Logits after each token of x, and the new state; T is at least 1."""
+        state = self.recurrent.initial_state(len(x)) if state is None else state
+        masks = self.recurrent.draw_masks(*x.shape) if self.training else None
+        y, state = self._run(self.words.embed(x), state, x == BOUNDARY, masks)
+        return self.words.logits(y), state
+
+    def step(self, x: Int[Tensor, " B"], state: Any) -> tuple[Float[Tensor, "B V"], Any]:
+        """Logits after one token of each row, and the new state; in evaluation mode."""
+        state = self._anew(x == BOUNDARY, state)
+        y, state = self.recurrent.step(self.words.embed(x), state)
+        return self.words.logits(y), state
+
+    def _anew(self, where: Tensor, state: Any) -> Any:
+        """The state with the rows (B,) that start anew at their start."""
+        if not bool(where.any()):
+            return state
+        return states.where(where, self.recurrent.initial_state(len(where)), state)
+
+    def _run(self, v: Tensor, state: Any, reset: Tensor, masks: Masks | None) -> tuple[Tensor, Any]:
+        """The recurrence, cut where a row starts anew: fast engines cannot do so within a call."""
+        cuts = reset.any(0).nonzero().flatten().tolist()
+        if len(cuts) > _STRETCHES:
+            with engine.use("reference"):
+                y, state = self.recurrent(v, state, reset=reset, masks=masks)
+            return y, state
+        ends = sorted({0, *cuts, v.shape[1]})
+        found = []
+        for start, stop in itertools.pairwise(ends):
+            state = self._anew(reset[:, start], state)
+            y, state = self.recurrent(v[:, start:stop], state, masks=masks)
+            found.append(y)
+        return (found[0] if len(found) == 1 else torch.cat(found, 1)), state
+
+    def forget(self, state: Any, rows: Tensor) -> Any:
+        """The state with `rows`, a mask (B,), started anew."""
+        return self._anew(rows, state)
+
+
+class Window(nn.Module):
+    """A network without a memory: the last W tokens, one hidden layer, logits of the next."""
+
+    WIDTH = 16
+
+    def __init__(self, tokens: int, embedding: int, hidden: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(tokens, embedding)
+        self.inner = nn.Linear(self.WIDTH * embedding, hidden)
+        self.dropout = nn.Dropout(dropout)
+        self.outer = nn.Linear(hidden, tokens)
+
+    def forward(self, x: Int[Tensor, "B T"], state: Any = None) -> tuple[Tensor, Any]:
+        """Logits (B, T, V) after each token of x; the state is the tokens before x (B, W - 1)."""
+        if state is None:
+            state = x.new_full((len(x), self.WIDTH - 1), BOUNDARY)
+        whole = torch.cat([state, x], 1)
+        windows = self.embed(whole).unfold(1, self.WIDTH, 1).transpose(2, 3).flatten(2)
+        found = self.outer(self.dropout(torch.relu(self.inner(windows))))
+        return found, whole[:, x.shape[1] :]
+
+    def forget(self, state: Any, _rows: Tensor) -> Any:
+        """The state as it is: it ends by itself."""
+        return state
+
+    @staticmethod
+    def hidden_for(parameters: int, tokens: int, embedding: int) -> int:
+        """The hidden units with which it has about so many parameters, at least 1."""
+        left = parameters - tokens * embedding - tokens
+        return max(1, round(left / (Window.WIDTH * embedding + 1 + tokens)))
