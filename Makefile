@@ -41,6 +41,15 @@ check: setup
 	$(BIN)/lint-imports
 	$(BIN)/python tools/sizes.py
 
+# In C++ without Python: plain, then under the sanitizers of addresses, behaviour and threads.
+check-native: setup
+	mkdir -p build
+	$(BIN)/python tools/native_plans.py build/plans.txt
+	for kind in none address thread; do \
+	    cmake -S runtime/tests/cpp -B build/native-$$kind -DELMAN_SANITIZE=$$kind -DELMAN_PLANS=$(CURDIR)/build/plans.txt -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python && \
+	    cmake --build build/native-$$kind --parallel 2 && \
+	    ctest --test-dir build/native-$$kind --output-on-failure || exit 1; done
+
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -52,8 +61,10 @@ bench: setup $(BENCH)/.installed
 	$(BIN)/elman cells
 	$(BIN)/python bench/dropin_equality.py
 	$(BIN)/python bench/dropin.py
-	$(BIN)/python bench/ragged.py
 	$(BIN)/python bench/kill.py
+	$(BIN)/python bench/doctor.py
+	for what in "layers.py --append --picture" "custom_cell.py --append" "scan.py --append" ragged.py; do \
+	    $(BENCH)/bin/python bench/$$what || exit 1; done
 	for what in etth1 m4 air neuralforecast many; do \
 	    OMP_NUM_THREADS=1 $(BENCH)/bin/python bench/forecast.py $$what || exit 1; done
 
@@ -61,7 +72,7 @@ bench: setup $(BENCH)/.installed
 $(BENCH)/.installed: pyproject.toml constraints.txt $(RUNTIME)
 	$(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt ./runtime -e '.[forecast]'
-	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt neuralforecast==3.3.0 'ray[tune]' 'setuptools<81'
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt neuralforecast==3.3.0 'ray[tune]' 'setuptools<81' 'jax[cpu]' onnx onnxruntime
 	touch $@
 
 clean:

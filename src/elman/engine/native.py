@@ -71,7 +71,9 @@ def _run(call: Call, dtype: torch.dtype) -> Result:
         found = _results(spec, recurrent(spec.arguments(tensors), train=learns or call.states))
     count = len(call.cell.state)
     output, final = found[0], call.cell.State(*found[1 : 1 + count])
-    states = call.cell.State(*(s.transpose(0, 1) for s in found[1 + count :])) if call.states else None
+    states = (
+        call.cell.State(*(s.transpose(0, 1) for s in found[1 + count :])) if call.states else None
+    )
     return Result(output.transpose(0, 1), final, states and _carried(call, states, final))
 
 

@@ -1,7 +1,8 @@
-"""Checks of a cell, for those who write one: everything the library promises of it."""
+"""Checks of a cell or an engine, for those who write one: all that the library promises of it."""
 
 from elman.testing import golden
 from elman.testing.contract import check_cell
+from elman.testing.engine_contract import check_engine
 from elman.testing.golden import Golden
 from elman.testing.mutant import Mutant, mutants
 from elman.testing.report import CellCheckFailed, Check, Report
@@ -18,6 +19,7 @@ __all__ = [
     "allowed",
     "assert_close",
     "check_cell",
+    "check_engine",
     "golden",
     "mutants",
     "torch_golden",

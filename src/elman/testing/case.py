@@ -164,7 +164,7 @@ def whole(layer: Recurrent, a: Arguments) -> tuple[Tensor, State]:
 
 def outcome(layer: Recurrent, a: Arguments, run: Run = whole) -> dict[str, Tensor]:
     """Everything that leaves a run, by name: outputs, final state and every gradient."""
-    sources: dict[str, Tensor] = dict(layer.named_parameters())
+    sources: dict[str, Tensor] = {n: p for n, p in layer.named_parameters() if p.requires_grad}
     sources["x"] = a.x.detach().clone().requires_grad_()
     sources |= {name: v.detach().clone().requires_grad_() for name, v in a.inputs.items()}
     state: State | None = None

@@ -82,11 +82,11 @@ def check_cell(
         >>> report.worst < 1
         True
     """
-    if not _is_cell(cell):
+    if not is_cell(cell):
         raise TypeError(f"check_cell: needs a Cell class, got {cell!r}")
-    small = [Case(cell, _fit(cell, SMALL), torch.float64, constants or {})]
-    every = [Case(cell, _fit(cell, size), dtypes[0], constants or {}) for size in SIZES]
-    every += [Case(cell, _fit(cell, SIZES[-1]), dtype, constants or {}) for dtype in dtypes[1:]]
+    small = [Case(cell, fit(cell, SMALL), torch.float64, constants or {})]
+    every = [Case(cell, fit(cell, size), dtypes[0], constants or {}) for size in SIZES]
+    every += [Case(cell, fit(cell, SIZES[-1]), dtype, constants or {}) for dtype in dtypes[1:]]
     plan = [(name, check, small) for name, check in ONCE.items()]
     if require_docstring:
         plan.append(("docstring order", declaration.docstring_order, small))
@@ -99,13 +99,14 @@ def check_cell(
     )
 
 
-def _is_cell(cell: Any) -> bool:
+def is_cell(cell: Any) -> bool:
+    """Whether it is a `Cell` class."""
     return isinstance(cell, type) and issubclass(cell, Cell)
 
 
 def _findings(name: str, check: CheckFunction, cases: list[Case], seed: int) -> Iterator[Any]:
     for case in cases:
-        with _own_world(seed):
+        with own_world(seed):
             try:
                 yield from check(case)
             except AssertionError as error:
@@ -118,7 +119,8 @@ def _findings(name: str, check: CheckFunction, cases: list[Case], seed: int) -> 
 
 
 @contextmanager
-def _own_world(seed: int) -> Iterator[None]:
+def own_world(seed: int) -> Iterator[None]:
+    """Random numbers from a seed, the caller's left as they were, and no warning of slowness."""
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         # Slow engines are checked on purpose; torch says so of its own, too.
         warnings.simplefilter("ignore", SlowPathWarning)
@@ -127,6 +129,6 @@ def _own_world(seed: int) -> Iterator[None]:
         yield
 
 
-def _fit(cell: type[Cell], size: Size) -> Size:
+def fit(cell: type[Cell], size: Size) -> Size:
     """`raw` needs an input as wide as the state."""
     return size._replace(input=size.hidden) if "raw" in cell.inputs else size

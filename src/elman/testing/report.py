@@ -1,4 +1,4 @@
-"""What a check of a cell found."""
+"""What a check of a cell or of an engine found."""
 
 import math
 from collections.abc import Iterable
@@ -34,9 +34,10 @@ class Check:
 
 @dataclass(frozen=True)
 class Report:
-    """The checks that a cell passed; `print(report)` shows them as a table."""
+    """The checks that a cell or an engine passed; `print(report)` shows them as a table."""
 
     cell: str
+    """Its name, or the engine's."""
     checks: tuple[Check, ...]
 
     @property

@@ -83,9 +83,9 @@ def no_steps(case: Case) -> Findings:
     for (name, given), gradient in zip(
         named_leaves(layer, a.state), states.leaves(a.grad_state), strict=True
     ):
-        yield _identical(f"T = 0: final {name}", found[f"final {name}"], given)
+        yield identical(f"T = 0: final {name}", found[f"final {name}"], given)
         name = f"gradient of {name} passed in"
-        yield _identical(f"T = 0: {name}", found[name], gradient)
+        yield identical(f"T = 0: {name}", found[name], gradient)
 
 
 def default_state(case: Case) -> Findings:
@@ -124,12 +124,13 @@ def padding(case: Case) -> Findings:
     a = ragged(case.arguments(layer))
     expected = outcome(layer, a)
     for fill in (torch.nan, 123.0):
-        found = outcome(layer, _fill_padding(a, fill))
+        found = outcome(layer, fill_padding(a, fill))
         for name, value in found.items():
-            yield _identical(f"padding of {fill:g}: {name}", value, expected[name])
+            yield identical(f"padding of {fill:g}: {name}", value, expected[name])
 
 
-def _fill_padding(a: Arguments, fill: float) -> Arguments:
+def fill_padding(a: Arguments, fill: float) -> Arguments:
+    """The same with another number in all inputs beyond each row's length."""
     assert a.lengths is not None
     beyond = torch.arange(a.x.shape[1]) >= a.lengths[:, None]
 
@@ -233,7 +234,8 @@ def _flipped(v: Tensor, lengths: Tensor | None) -> Tensor:
     return torch.stack(rows)
 
 
-def _identical(what: str, actual: Tensor, expected: Tensor) -> Difference:
+def identical(what: str, actual: Tensor, expected: Tensor) -> Difference:
+    """Refuse the smallest difference."""
     if not torch.equal(actual, expected):
         off = (actual - expected).abs().nan_to_num(torch.inf)
         raise AssertionError(
