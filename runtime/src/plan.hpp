@@ -66,8 +66,8 @@ struct Plan {
     bool whole_rows;           // products or means: units cannot be run apart
 };
 
-// Empty where every index lies within its bounds; else what is wrong. A plan that passes cannot
-// make the engine read or write beyond its buffers.
+// Empty where every index lies within its bounds; else what is wrong. Which space may stand in which
+// section is not checked here: elman_runtime.tape.checked does that before a tape is lowered.
 std::string checked(const Plan& plan);
 
 }  // namespace elman

@@ -1,6 +1,7 @@
 #include "threads.hpp"
 
 #include <condition_variable>
+#include <exception>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -50,8 +51,12 @@ public:
 
     // Only one caller at a time.
     void run(Work& work, int helpers) {
-        while (static_cast<int>(threads_.size()) < helpers)
-            threads_.emplace_back([this, k = static_cast<int>(threads_.size())] { serve(k); });
+        try {
+            while (static_cast<int>(threads_.size()) < helpers)
+                threads_.emplace_back([this, k = static_cast<int>(threads_.size())] { serve(k); });
+        } catch (const std::exception&) {
+            helpers = static_cast<int>(threads_.size());  // the system gives no more of them
+        }
         {
             const std::lock_guard<std::mutex> lock(mutex_);
             work.running = helpers;
@@ -61,8 +66,8 @@ public:
         }
         wake_.notify_all();
         work.help();
-        for (int polls = 0; work.running.load(std::memory_order_acquire) > 0; ++polls)
-            if (polls < kPolls) pause();
+        for (int polls = 0; work.running.load(std::memory_order_acquire) > 0;)
+            if (polls < kPolls) ++polls, pause();
             else std::this_thread::yield();
     }
 
@@ -118,12 +123,10 @@ void forget_in_child() {
     forked = true;
 }
 
-void watch_forks() {
 #if defined(ELMAN_POSIX)
-    static const int registered = pthread_atfork(nullptr, nullptr, forget_in_child);
-    (void)registered;
+// From the start: a parent may have used OpenMP's threads before it used these.
+[[maybe_unused]] const int watching = pthread_atfork(nullptr, nullptr, forget_in_child);
 #endif
-}
 
 Pool& the_pool() {
     // Never ended: threads that are parked do not outlive the process.
@@ -140,7 +143,6 @@ void parallel(int count, int threads, Task task, void* context) {
         work.help();
         return;
     }
-    watch_forks();
     static const OpenMP openmp = find_openmp();
     if (openmp && !forked)
         openmp([](void* all) { static_cast<Work*>(all)->help(); }, &work, static_cast<unsigned>(helpers) + 1, 0);

@@ -22,7 +22,9 @@ std::vector<Share> shares(const Plan& plan, const Call<typename V::Real>& call) 
     if (call.lengths)
         std::stable_sort(rows.begin(), rows.end(),
                          [&](Index a, Index b) { return call.lengths[a] > call.lengths[b]; });
-    const Index units = plan.whole_rows || call.weight_hr ? call.units : std::min<Index>(call.units, 256);
+    bool whole = plan.whole_rows;
+    for (const Slot& slot : plan.slots) whole = whole || slot.narrow;
+    const Index units = whole || call.weight_hr ? call.units : std::min<Index>(call.units, 256);
     const Index parts = (call.units + units - 1) / units;
     // Below so many rows a thread, reading the matrices costs more than what is saved.
     const Index least = plan.products.empty() ? 1 : 3;
@@ -51,7 +53,7 @@ bool forward(const Plan& plan, const Call<typename V::Real>& call) {
     if (!shared.prepare(false)) return false;
     const std::vector<Share> all = shares<V>(plan, call);
     std::atomic<bool> good{true};
-    parallel(static_cast<int>(all.size()), call.threads, [&](int i) {
+    parallel(static_cast<int>(all.size()), call.threads, [&](int i) noexcept {
         const FlushDenormals flush_here;
         ForwardJob<V> job(shared, all[static_cast<std::size_t>(i)]);
         if (!job.run()) good = false;
@@ -71,7 +73,7 @@ bool backward(const Plan& plan, const BackwardCall<typename V::Real>& back) {
     // In the order of the jobs, so that threads do not decide in what order values are added.
     std::vector<std::unique_ptr<BackwardJob<V>>> jobs(all.size());
     std::atomic<bool> good{true};
-    parallel(static_cast<int>(all.size()), call.threads, [&](int i) {
+    parallel(static_cast<int>(all.size()), call.threads, [&](int i) noexcept {
         const FlushDenormals flush_here;
         const auto k = static_cast<std::size_t>(i);
         jobs[k] = std::make_unique<BackwardJob<V>>(shared, back, all[k]);

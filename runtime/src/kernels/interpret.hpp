@@ -8,14 +8,15 @@
 
 namespace elman::ELMAN_SET {
 
-// Where a slot stands for the rows at hand: row r begins at base + row[r] * stride.
+// Where a slot stands for the rows at hand: row r begins at base + row[r] * stride. Without a stride
+// all rows are the same one, and there is no `row`.
 template <class Real>
 struct Place {
     Real* base;
     Index stride;
     const Index* row;
 
-    Real* at(Index r) const { return base + row[r] * stride; }
+    Real* at(Index r) const { return stride ? base + row[r] * stride : base; }
 };
 
 template <class Real>

@@ -9,7 +9,7 @@
 
 namespace elman::ELMAN_SET {
 
-inline constexpr Index kNoRow[1] = {0};
+inline constexpr const Index* kNoRow = nullptr;
 
 // Sections cut at their products.
 template <class Real>

@@ -99,19 +99,11 @@ QUICK: tuple[tuple[str, Size], ...] = (
     ("unstable", Size(2, 25, 3, 7)),
 )
 SCAN = ("state passed in", Size(3, 2, 1, 300))
-THOROUGH = tuple(
-    Size(*size)
-    for size in (
-        *((1, 1, 1, 1), (1, 9, 1, 5), (13, 3, 1, 7), (29, 2, 3, 8), (2, 5, 5, 33), (7, 4, 2, 17)),
-        *(
-            (3, 2, 2, 16),
-            (6, 3, 7, 15),
-            (12, 1, 4, 31),
-            (25, 2, 1, 67),
-            (64, 3, 2, 3),
-            (5, 23, 3, 2),
-        ),
-    )
+# A layer norm of few units or of one input undoes most of what it is given: QUICK has those.
+THOROUGH = (
+    *(Size(1, 1, 1, 1), Size(1, 9, 4, 5), Size(3, 3, 3, 13), Size(29, 2, 3, 8), Size(2, 5, 5, 33)),
+    *(Size(7, 4, 2, 17), Size(3, 2, 2, 16), Size(6, 3, 7, 15), Size(12, 1, 4, 31)),
+    *(Size(25, 2, 5, 67), Size(64, 3, 3, 9), Size(5, 23, 3, 11)),
 )
 
 
@@ -185,7 +177,8 @@ def trial(name: str, case: Case) -> Trial:
 
 
 def _options(kind: Kind, case: Case) -> dict[str, Any]:
-    rates = {"state_dropout": 0.4, "weight_drop": 0.2, "zoneout": 0.3}
+    # Seldom so many that nothing of a state is left, which a layer norm would blow up.
+    rates = {"state_dropout": 0.2, "weight_drop": 0.2, "zoneout": 0.3}
     return {
         "bidirectional": kind.bidirectional,
         "layers": case.layers if kind.stacked else 1,
