@@ -374,9 +374,6 @@ def test_without_the_compiled_module(monkeypatch) -> None:
     )
 
 
-# --- what is still wrong -------------------------------------------------------------------------
-
-
 def test_states_beyond_a_length() -> None:
     layer, a = made(GRU)
     kept = []

@@ -28,11 +28,17 @@ def test_every_cell_in_every_instruction_set(name) -> None:
 
 
 def test_aten() -> None:
-    report = check_engine("torch", cells=[RNN, LSTM])
-    assert str(report).startswith("torch: 2 checks passed")
+    report = check_engine("torch", cells=[LSTM])
+    assert str(report).startswith("torch: 1 checks passed")
     assert report.worst <= 1
     why = "ATen returns c for the last step alone"
     assert f"states of ragged rows: not run, {why}" in report["LSTM"].notes
+
+
+@pytest.mark.xfail(reason="its states beyond a length are 0, not those carried on", strict=True)
+@pytest.mark.parametrize("cell", [RNN, GRU])
+def test_aten_with_one_state(cell) -> None:
+    check_engine("torch", cells=[cell])
 
 
 def test_nothing_is_changed_by_a_check() -> None:
@@ -239,10 +245,15 @@ def test_any_other_error_says_what_was_being_checked(monkeypatch) -> None:
 
 def test_a_call_that_an_engine_does_not_run_is_noted(monkeypatch) -> None:
     monkeypatch.setattr(native, "why_not", lambda call: ("it is Sunday", ""))
-    report = check_engine(cells=[GRU], dtypes=[])
-    assert report["GRU"].notes == ()
-    with pytest.raises(EngineUnavailable, match="it is Sunday"):
-        check_engine(cells=[GRU], instruction_sets=SETS[:1])
+    report = check_engine(cells=[GRU])
+    assert report["GRU"].compared == 0
+    assert "lengths: not run, it is Sunday" in report["GRU"].notes
+
+
+def test_half_precision_is_not_run() -> None:
+    report = check_engine(cells=[GRU], dtypes=[torch.bfloat16])
+    assert report["GRU"].compared == 0
+    assert all("not run, it knows float32 and float64" in n for n in report["GRU"].notes)
 
 
 @pytest.mark.errors

@@ -13,7 +13,6 @@ from elman import state as tree
 from elman.cells import Cell
 from elman.engine import Explanation, explain, use
 from elman.nn import Masks, Recurrent
-from elman.nn.sequence import clear
 from elman.testing.case import Arguments, Case, Run, Size, outcome, reachable_state
 from elman.testing.contract import fit
 from elman.testing.options import takes_projection
@@ -225,8 +224,7 @@ def _call(layer: Recurrent, a: Arguments, *, masks: Masks | None, states: bool) 
     if not states:
         return y, final
     # Their gradients from above come with those of the outputs.
-    within = [clear(leaf, a.lengths) for leaf in tree.leaves(kept[0])]
-    return torch.cat([y, *within], -1), final
+    return torch.cat([y, *tree.leaves(kept[0])], -1), final
 
 
 def _with_gradients_of_states(found: Trial) -> Trial:
