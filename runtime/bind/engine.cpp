@@ -120,7 +120,8 @@ Call<Real> call_of(const Plan& plan, const Sizes& sizes, const Arrays& arrays, c
     call.final = writing<Real>(final);
     const auto count = static_cast<std::size_t>(plan.states);
     const bool fits = call.steps > 0 && call.rows >= 0 && call.units > 0 && call.first > 0 &&
-                      call.first <= call.units && call.threads > 0 &&
+                      (call.weight_hr ? call.first <= call.units : call.first == call.units) &&
+                      call.threads > 0 &&
                       call.inputs.size() == static_cast<std::size_t>(plan.inputs) &&
                       call.params.size() == static_cast<std::size_t>(plan.params) &&
                       call.state.size() == count && call.states.size() == count &&

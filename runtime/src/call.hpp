@@ -44,8 +44,9 @@ struct Call {
     const Real* state_mask;                  // (B, P), or null
     std::vector<Keep<Real>> keep;            // for each state; empty without zoneout
     // What a forward pass writes, and a backward pass reads. Null where not wanted.
-    Real* y;                                 // (T, B, O); without values read out it is states[0]
-    std::vector<Real*> states;               // (T, B, S) each, zero beyond a length; [0] is given
+    Real* y;                                 // (T, B, O); without values read out null, for
+                                             // states[0], which is never null then, has them
+    std::vector<Real*> states;               // (T, B, S) each, zero beyond a length
     std::vector<Real*> fresh;                // (T, B, H) each: before V and zoneout
     Real* v;                                 // (T, B, count of v * H)
     Real* w;                                 // (T, B, count of w)
@@ -62,7 +63,7 @@ struct BackwardCall {
     std::vector<Real*> dinputs;              // (T, B, H) each
     std::vector<Real*> dstate;               // (B, S) each
     std::vector<Real*> dstart;               // (B, S) each; empty where reset is null
-    std::vector<Real*> dparams;              // (H) each
+    std::vector<Real*> dparams;              // (H) each; their bits depend on the threads
     std::vector<Real*> dh;                   // (T, B, S) each, or null: gradient at every step
     std::vector<Real*> before;               // (T, B, S) each, or null: the states that steps
                                              // began with, the first times its mask

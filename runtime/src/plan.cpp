@@ -65,7 +65,7 @@ int arity(Op op) noexcept {
         case Op::expm1: case Op::log: case Op::sin: case Op::cos: case Op::tanh: case Op::sigmoid:
         case Op::softplus: case Op::mean: case Op::spread:
             return 1;
-        case Op::where: case Op::muladd:
+        case Op::where:
             return 3;
         default:
             return 2;

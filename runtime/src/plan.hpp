@@ -20,7 +20,6 @@ enum class Op : std::uint8_t {
     copy, neg, add, sub, mul, div, maximum, minimum, gt, ge, lt, le, where, abs, relu, sqrt, exp,
     expm1, log, sin, cos, tanh, sigmoid, softplus, dsigmoid, dtanh, mean,
     spread,     // one value a row to one a unit
-    muladd,     // a * b + c
     project,    // `to` is the number of the product, not a slot
     unproject,  // the same
     count

@@ -38,17 +38,9 @@ void pause() noexcept {
 // Polls before a thread parks: some 20 us, less than what waking it costs twice.
 constexpr int kPolls = 400;
 
+// Never ended: threads that are parked do not outlive the process.
 class Pool {
 public:
-    ~Pool() {
-        {
-            const std::lock_guard<std::mutex> lock(mutex_);
-            ending_ = true;
-        }
-        wake_.notify_all();
-        for (std::thread& thread : threads_) thread.join();
-    }
-
     // Only one caller at a time.
     void run(Work& work, int helpers) {
         try {
@@ -79,8 +71,7 @@ private:
             Work* work = nullptr;
             {
                 std::unique_lock<std::mutex> lock(mutex_);
-                wake_.wait(lock, [&] { return ending_ || turn_.load() != seen; });
-                if (ending_) return;
+                wake_.wait(lock, [&] { return turn_.load() != seen; });
                 seen = turn_.load();
                 if (k < helpers_) work = work_;
             }
@@ -96,7 +87,6 @@ private:
     std::atomic<unsigned> turn_{0};
     Work* work_ = nullptr;
     int helpers_ = 0;
-    bool ending_ = false;
 };
 
 std::atomic<bool> in_use{false};
@@ -129,7 +119,6 @@ void forget_in_child() {
 #endif
 
 Pool& the_pool() {
-    // Never ended: threads that are parked do not outlive the process.
     if (!pool) pool = new Pool;
     return *pool;
 }

@@ -106,6 +106,14 @@ backward update
   ds.h = copy t0
 """
 )
+# The same with a second output that a row has once, though no mean needs the whole row.
+NARROW = from_text(
+    str(SCAN)
+    .replace("name Scan", "name Narrow")
+    .replace("params w\n", "params w\noutputs H 1\n")
+    .replace("backward update\n", "read\n  y0 = copy final.h\n  y1 = copy 0.5\nbackward read\n"
+             "  dfinal.h = copy dy0\nbackward update\n")
+)  # fmt: skip
 TAPES = {tape.name: tape for tape in (STAGED, SCAN, PLAIN)}
 INPUTS = 3
 
@@ -317,10 +325,15 @@ def test_backwards_in_time_is_the_reversed_sequence(tape):
     compare(Call(tape, 4, 5, 6, reverse=True))
 
 
-@pytest.mark.parametrize("tape", [SCAN, PLAIN], ids=lambda t: t.name)
+@pytest.mark.parametrize("tape", [SCAN, NARROW, PLAIN], ids=lambda t: t.name)
 def test_many_units(tape):
     """So many that parts of a row are computed apart, each with its part of the parameters."""
     compare(Call(tape, 3, 4, 700, lengths=True, reset=True), threads=2)
+
+
+@pytest.mark.parametrize("tape", TAPES.values(), ids=TAPES)
+def test_many_rows(tape):
+    compare(Call(tape, 3000, 2, 3, lengths=True), threads=2)
 
 
 def test_a_projected_state():

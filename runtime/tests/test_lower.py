@@ -85,13 +85,13 @@ def listed(tape, section="update"):
         if name in ("project", "unproject"):
             lines.append(f"{name} {to}")
             continue
-        arity = {"spread": 1, "muladd": 3}.get(name) or VOCABULARY[name].arity
+        arity = 1 if name == "spread" else VOCABULARY[name].arity
         lines.append(" ".join([place(to), name, *map(place, of[:arity])]))
     return lines
 
 
 def test_the_operations_are_those_of_tapes_and_two_more():
-    assert set(OPS) == {*VOCABULARY, "spread", "muladd", "project", "unproject"}
+    assert set(OPS) == {*VOCABULARY, "spread", "project", "unproject"}
     assert len(set(OPS)) == len(OPS)
     assert len(set(SPACES)) == len(SPACES)
 

@@ -168,6 +168,17 @@ def test_second_derivatives(cell, options) -> None:
         assert torch.autograd.gradgradcheck(call, given)
 
 
+def test_one_tensor_at_two_places_has_the_gradient_of_both() -> None:
+    layer, a = made(LSTM)
+    both = torch.randn_like(a.state[0].h).requires_grad_()
+    found = []
+    for name in ("native", "reference"):
+        with use(name):
+            y, _ = layer(a.x, (LSTM.State(both, both),))
+        found.append(torch.autograd.grad(y.sin().sum(), both, create_graph=True)[0])
+    assert_close(*found, terms=1000)
+
+
 def test_one_part_of_the_result_is_enough() -> None:
     layer, a = made(LSTM, bidirectional=True)
     parts = {

@@ -217,8 +217,8 @@ def test_a_slower_engine_is_said_once_for_each_cell_and_reason(monkeypatch) -> N
     without = "elman-runtime was installed without its compiled module"
     assert [m.split(".")[0] for m in messages] == [
         f"GRU runs in a slower engine: {without}",
-        "LSTM runs in a slower engine: ATen cannot reset a state inside a sequence",
         f"LSTM runs in a slower engine: {without}",
+        "LSTM runs in a slower engine: ATen cannot reset a state inside a sequence",
     ]
     assert "For speed, install a C++ compiler." in messages[0]
     assert said((Recurrent(RNN, I, H, zoneout=0.1), {})) != []

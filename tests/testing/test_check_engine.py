@@ -35,10 +35,9 @@ def test_aten() -> None:
     assert f"states of ragged rows: not run, {why}" in report["LSTM"].notes
 
 
-@pytest.mark.xfail(reason="its states beyond a length are 0, not those carried on", strict=True)
 @pytest.mark.parametrize("cell", [RNN, GRU])
 def test_aten_with_one_state(cell) -> None:
-    check_engine("torch", cells=[cell])
+    assert check_engine("torch", cells=[cell]).worst <= 1
 
 
 def test_nothing_is_changed_by_a_check() -> None:

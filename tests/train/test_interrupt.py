@@ -14,6 +14,14 @@ from elman.train import FitSettings, fit
 OPTIONS = {"checkpoint_seconds": None, "metric": None}
 
 
+@pytest.fixture(autouse=True)
+def heard():
+    """SIGINT as in a terminal: what a shell starts in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def signalling(toy, at, *numbers):
     """The toy loss, which sends its own process the signals at a call."""
     calls = []

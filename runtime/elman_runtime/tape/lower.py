@@ -20,9 +20,9 @@ SPACES = tuple(
 )
 OPS = tuple(
     "copy neg add sub mul div maximum minimum gt ge lt le where abs relu sqrt exp expm1 "  # noqa: SIM905
-    "log sin cos tanh sigmoid softplus dsigmoid dtanh mean spread muladd project unproject".split()
+    "log sin cos tanh sigmoid softplus dsigmoid dtanh mean spread project unproject".split()
 )
-"""Those of a tape; and `spread`, one value a row to one a unit, and `muladd`, for lowering."""
+"""Those of a tape; and `spread`, for lowering: one value a row to one a unit."""
 
 Code = tuple[int, int, int, int, int]
 """Operation, slot it goes to, slots of three operands, 0 where there are fewer."""

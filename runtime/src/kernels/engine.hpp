@@ -39,7 +39,8 @@ std::vector<Share> shares(const Plan& plan, const Call<typename V::Real>& call) 
                 for (std::size_t r = static_cast<std::size_t>(job); r < rows.size(); r += static_cast<std::size_t>(jobs))
                     share.rows.push_back(rows[r]);
             else
-                share.rows.assign(rows.begin() + call.rows * job / jobs, rows.begin() + call.rows * (job + 1) / jobs);
+                for (Index r = call.rows * job / jobs; r < call.rows * (job + 1) / jobs; ++r)
+                    share.rows.push_back(r);
             found.push_back(std::move(share));
         }
     }

@@ -58,7 +58,6 @@ struct Dtanh { template <class V> static V of(V g, V y) { return g * fnma(y, y, 
 struct Where {
     template <class V> static V of(V m, V a, V b) { return select(ne(m, V::zero()), a, b); }
 };
-struct Muladd { template <class V> static V of(V a, V b, V c) { return fma(a, b, c); } };
 
 }  // namespace ops
 
@@ -172,7 +171,6 @@ typename Line<typename V::Real>::Run runner(Op op) {
         case Op::dtanh: return binary<V, ops::Dtanh>;
         case Op::mean: return mean<V>;
         case Op::spread: return spread<V>;
-        case Op::muladd: return ternary<V, ops::Muladd>;
         default: return nullptr;
     }
 }

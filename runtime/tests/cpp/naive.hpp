@@ -49,7 +49,6 @@ inline Wide computed(Op op, Wide a, Wide b, Wide c) {
         case Op::softplus: return a > 20 ? a : std::log1p(std::exp(a));
         case Op::dsigmoid: return a * (1 - b) * b;
         case Op::dtanh: return a * (1 - b * b);
-        case Op::muladd: return a * b + c;
         default: return std::nanl("");
     }
 }

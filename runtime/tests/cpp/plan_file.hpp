@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -109,24 +108,13 @@ inline std::vector<NamedPlan> read_plans(std::istream& in) {
     return found;
 }
 
-// One state s' = 0.5 * s + x by `muladd`, which no tape has.
-constexpr const char* kMuladd =
-    "plan Muladd 0  1 0 1 0 0 1  0"
-    "  26  1 0 1 1 1 0 0 0 1 0 0 0 0 0 0 1 0 1 0 1 1 1 0 0 0 1"
-    "  7  0 0 0  2 0 0  25 0 0  3 0 0  19 0 0  15 0 0  17 0 0"
-    "  1 0.5  0  0"
-    "  0  1 28 3 2 1 0  0  0  0  2 0 5 4 0 0 4 6 2 4 0  0 ";
-
 inline std::vector<NamedPlan> plans_of(const char* path) {
     std::ifstream file(path);
     if (!file) {
         std::printf("%s cannot be read: write it with tools/native_plans.py\n", path);
         std::exit(1);
     }
-    auto found = read_plans(file);
-    std::istringstream hand(kMuladd);
-    for (auto& each : read_plans(hand)) found.push_back(std::move(each));
-    return found;
+    return read_plans(file);
 }
 
 }  // namespace elman_test

@@ -18,8 +18,8 @@ from elman.nn import load
 from elman.report import Page
 from elman.tasks.forecast import Forecaster
 from elman.tasks.forecasting.scaling import scale_of
-from elman.tasks.forecasting.store import model_path
 from elman.tasks.language import LanguageModel
+from elman.tasks.shared import model_path
 from elman.train import FitSettings
 from elman.train.optimizer import build_optimizer
 from elman_runtime import files, model_file

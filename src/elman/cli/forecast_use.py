@@ -8,7 +8,7 @@ from elman.cli import run_folder
 from elman.cli.cell_files import find_cell
 from elman.cli.console import command, csv_text, result, say
 from elman.tasks.forecast import Forecaster
-from elman.tasks.forecasting.store import model_path
+from elman.tasks.shared import model_path
 from elman_runtime import files
 
 TASK = "forecast"

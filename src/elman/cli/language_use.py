@@ -10,7 +10,8 @@ from elman.cli.cell_files import find_cell
 from elman.cli.console import command, result, say
 from elman.data.text import Source, check_encoding
 from elman.tasks.language import LanguageModel
-from elman.tasks.texts.fitted import TASK, model_path
+from elman.tasks.shared import model_path
+from elman.tasks.texts.fitted import TASK
 from elman_runtime import ModelFileError, files, model_file
 
 Cells = tuple[type[Cell], ...]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from elman.cells import GRU, LSTM, RNN, Cell, RNNReLU
-from elman.engine.call import Call, Result, Weights
+from elman.engine.call import Call, Result, Weights, carried
 
 FROZEN = 1e4
 """sigmoid(1e4) is 1 and sigmoid(-1e4) is 0 in every floating dtype, half precision included."""
@@ -36,8 +36,9 @@ def run(call: Call) -> Result:
         final = (_gather_last(call, output), *final[1:])
     if call.reverse:
         output = _flip(call, output)
-    states = call.cell.State(output) if call.states else None
-    return Result(output, call.cell.State(*final), states)
+    end = call.cell.State(*final)
+    states = carried(call, call.cell.State(output), end) if call.states else None
+    return Result(output, end, states)
 
 
 def _aten(cell: type[Cell], x: Tensor, state: Any, w: Weights) -> tuple[Tensor, tuple[Tensor, ...]]:

@@ -68,6 +68,16 @@ class Result(NamedTuple):
     states: Any = None
 
 
+def carried(call: Call, states: Any, final: Any) -> Any:
+    """States (B, T, S) of every step with what is carried past a row's end, for zeros there."""
+    valid = call.valid
+    if valid is None:
+        return states
+    beyond = call.state if call.reverse else final
+    pairs = zip(states, beyond, strict=True)
+    return type(states)(*(torch.where(valid[..., None], s, b[:, None]) for s, b in pairs))
+
+
 def valid_steps(lengths: Tensor | None, steps: int) -> Tensor | None:
     """Which of `steps` steps lie within each row's length, (B, T); None where all do."""
     if lengths is None:

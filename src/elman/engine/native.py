@@ -15,7 +15,7 @@ from torch import Tensor
 from torch._C._functorch import is_batchedtensor, is_legacy_batchedtensor
 
 from elman.engine import reference
-from elman.engine.call import Call, Result
+from elman.engine.call import Call, Result, Weights, carried
 from elman.engine.native_arguments import Arguments, seen_by_torch
 from elman.engine.native_ops import recurrent, recurrent_backward
 from elman.engine.plans import further_inputs, text_of, trouble_with
@@ -74,17 +74,7 @@ def _run(call: Call, dtype: torch.dtype) -> Result:
     states = (
         call.cell.State(*(s.transpose(0, 1) for s in found[1 + count :])) if call.states else None
     )
-    return Result(output.transpose(0, 1), final, states and _carried(call, states, final))
-
-
-def _carried(call: Call, states: Any, final: Any) -> Any:
-    """Beyond a row's length stands the state that is carried through, not the engine's zero."""
-    valid = call.valid
-    if valid is None:
-        return states
-    carried = call.state if call.reverse else final
-    pairs = zip(states, carried, strict=True)
-    return type(states)(*(torch.where(valid[..., None], s, c[:, None]) for s, c in pairs))
+    return Result(output.transpose(0, 1), final, states and carried(call, states, final))
 
 
 @dataclass(frozen=True)
@@ -92,6 +82,7 @@ class _Spec:
     """What a call is, but for its tensors that have gradients."""
 
     call: Call
+    """Emptied of those tensors: a backward pass has them from autograd, which may move them."""
     tape: str
     params: int
     states: int
@@ -140,8 +131,14 @@ def _pack(call: Call, dtype: torch.dtype) -> tuple[_Spec, list[Tensor | None]]:
     start = () if call.reset is None else tuple(call.start)
     inputs = [call.inputs[name].transpose(0, 1) for name in further_inputs(tape)]
     tensors = (call.x.transpose(0, 1), *dense, *w.params.values(), *call.state, *start, *inputs)
-    spec = _Spec(call, tape, len(w.params), len(call.state), len(inputs), bool(start))
+    spec = _Spec(_emptied(call), tape, len(w.params), len(call.state), len(inputs), bool(start))
     return spec, [None if t is None else t.to(dtype).contiguous() for t in tensors]
+
+
+def _emptied(call: Call) -> Call:
+    nothing = call.x.new_empty(0)
+    weights = Weights(nothing, params=dict.fromkeys(call.weights.params, nothing))
+    return replace(call, x=nothing, state=None, weights=weights, inputs={}, start=None)
 
 
 def _results(spec: _Spec, found: Any) -> tuple[Tensor, ...]:
@@ -185,6 +182,8 @@ def _by_reference(spec: _Spec, tensors: Any, up: Any) -> list[Tensor | None]:
     """The same gradients as a graph that can be differentiated again, or for a batch of `up`."""
     graph = torch.is_grad_enabled()
     with torch.enable_grad():
+        # A tensor that came in at two places has a gradient of its own at each.
+        tensors = [None if t is None else t.view_as(t) for t in tensors]
         outputs = _again(spec, spec.arguments(tensors))
     pairs = [(y, u) for y, u in zip(outputs, up, strict=True) if u is not None and y.requires_grad]
     wanted = [t for t in tensors if t is not None and t.requires_grad]

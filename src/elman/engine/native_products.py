@@ -99,8 +99,8 @@ class Products:
         space, number, name = one.vector
         if space == "v":
             values = self.saved[-2].flatten(0, 1)
-            assert number is not None
-            return d.t() @ values[:, number * self.units : (number + 1) * self.units]
+            at = int(number or 0) * self.units
+            return d.t() @ values[:, at : at + self.units]
         k = self.prepared.tape.state.index(str(name))
         if space == "new":
             fresh = self.saved[len(self.a.state) :][k] if self.a.keep else self.saved[k]

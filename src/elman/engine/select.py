@@ -139,16 +139,17 @@ def forced_engine() -> str | None:
 forced_engine._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
-def torch_first(cell: type[Cell], x: Tensor, steps: int) -> bool:
+def torch_first(cell: type[Cell], x: Tensor, steps: int, plain: bool) -> bool:
     """Whether ATen's kernels, where they can run a call, are the ones to take.
 
     Under autocast a layer then gives what torch's own does; a single step is too short to pack
-    weights for; and oneDNN's LSTM is a match for ours, or better (bench/layers.py).
+    weights for; and oneDNN's LSTM is a match for ours, or better (bench/layers.py), where a call
+    is `plain`: no lengths, no reset, no projected state.
     """
     if cell not in aten.CELLS:
         return False
     alike = steps == 1 or (x.is_cpu and torch.is_autocast_enabled("cpu"))
-    return alike or (cell is LSTM and x.dtype == torch.float32)
+    return alike or (plain and cell is LSTM and x.dtype == torch.float32)
 
 
 def explain_call(call: Call) -> Explanation:
@@ -158,10 +159,8 @@ def explain_call(call: Call) -> Explanation:
 
 def _order(call: Call) -> tuple[str, ...]:
     """The engines, the fastest for this call first."""
-    steps = call.x.shape[1]
-    plain = call.lengths is None and call.weights.weight_hr is None
-    one = steps == 1 or torch.is_autocast_enabled("cpu")
-    if (plain or one) and torch_first(call.cell, call.x, steps):
+    plain = call.lengths is None and call.reset is None and call.weights.weight_hr is None
+    if torch_first(call.cell, call.x, call.x.shape[1], plain):
         return ("torch", *(name for name in ENGINES if name != "torch"))
     return ENGINES
 

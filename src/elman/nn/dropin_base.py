@@ -95,7 +95,7 @@ class DropIn(nn.RNNBase):
         if isinstance(input, PackedSequence) or x.dim() != 3:
             return False
         steps = x.shape[1 if self.batch_first else 0]
-        return not self.proj_size and torch_first(self.cell, x, steps)
+        return torch_first(self.cell, x, steps, plain=not self.proj_size)
 
     # --- running ---------------------------------------------------------------------------------
 

@@ -26,11 +26,11 @@ from torch import Tensor, nn
 
 from elman.cells import Cell, by_name
 from elman.data import Panel, get_missing_future, make_future_dataframe, read_panel
-from elman.tasks.forecasting import checks, drawing, frames, store
+from elman.tasks.forecasting import drawing, frames, store
 from elman.tasks.forecasting.ahead import ahead
 from elman.tasks.forecasting.crossing import Cutoffs, cross_validate
 from elman.tasks.forecasting.evaluation import Evaluation
-from elman.tasks.forecasting.fitted import Fitted, Say, silent
+from elman.tasks.forecasting.fitted import Fitted
 from elman.tasks.forecasting.intervals import probabilities
 from elman.tasks.forecasting.learning import Job, examples, learn, measured, networks
 from elman.tasks.forecasting.linear_start import Kept
@@ -39,6 +39,7 @@ from elman.tasks.forecasting.settings import DEFAULT_STEPS, FIT, ForecastSetting
 from elman.tasks.forecasting.splits import Part, Shape
 from elman.tasks.forecasting.spread import objective
 from elman.tasks.forecasting.windows import Batch, Validation, Windows
+from elman.tasks.shared import Say, silent, sort_out
 from elman.train import FitResult, FitSettings, fit
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class Forecaster:
 
     def __init__(self, h: int, cell: str | type[Cell] = "GRU", **settings: Any) -> None:
         self.cell = by_name(cell) if isinstance(cell, str) else cell
-        own, fitting = checks.sort_out(settings, ForecastSettings, FIT)
+        own, fitting = sort_out(settings, ForecastSettings, FIT)
         self.settings = ForecastSettings(h, self.cell.__name__, **own)
         self.fit_settings = dataclasses.replace(FIT, **fitting)
         self._fitted: Fitted | None = None

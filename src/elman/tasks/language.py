@@ -30,13 +30,13 @@ from torch import Tensor, nn
 from elman.cells import Cell, by_name
 from elman.data.corpus import Corpus, load_corpus, read_corpus, save_corpus
 from elman.data.text import as_sources
-from elman.tasks.forecasting.checks import sort_out
+from elman.tasks.shared import Say, silent, sort_out
 from elman.tasks.texts import dynamic
 from elman.tasks.texts import fitted as stored
 from elman.tasks.texts.batches import Batch, Stretches
 from elman.tasks.texts.evaluation import Evaluation
 from elman.tasks.texts.fitted import Fitted
-from elman.tasks.texts.learning import Job, Say, learn, measured
+from elman.tasks.texts.learning import Job, learn, measured
 from elman.tasks.texts.measuring import Score, measurable, sampled_nats
 from elman.tasks.texts.scoring import Scored, score_text
 from elman.tasks.texts.settings import DEFAULT_STEPS, FIT, LanguageSettings, budgeted
@@ -45,10 +45,6 @@ from elman.train import FitResult, FitSettings, fit
 from elman_runtime.sample import Sampling
 
 __all__ = ["DEFAULT_STEPS", "FIT", "LanguageModel", "LanguageSettings", "budgeted"]
-
-
-def silent(text: str) -> None:
-    """Says nothing: what Python does unless asked."""
 
 
 def train(

@@ -7,12 +7,13 @@ import numpy as np
 
 from elman.data import read_future
 from elman.tasks.forecasting import checks
-from elman.tasks.forecasting.fitted import Fitted, Say, silent
+from elman.tasks.forecasting.fitted import Fitted
 from elman.tasks.forecasting.intervals import Intervals, supported, supported_ends
 from elman.tasks.forecasting.measuring import split_output
 from elman.tasks.forecasting.memory import Memory
 from elman.tasks.forecasting.metrics import Array
 from elman.tasks.forecasting.windows import Known, forecast
+from elman.tasks.shared import Say, silent
 
 FORECAST = "elman"
 

@@ -1,13 +1,10 @@
 """Settings that break a rule are refused, by name and with the repair."""
 
-import dataclasses
-import difflib
 from collections.abc import Iterable
 from typing import Any
 
 from elman.data import DataError
 from elman.tasks.forecasting.splits import Part, Shape, least_length
-from elman.train import FitSettings
 
 # name: lowest allowed
 _COUNTS = {
@@ -106,30 +103,6 @@ def _check_count(name: str, value: object, least: int) -> None:
     if not least <= value <= _MOST:
         chosen = "; 0 has it chosen" if least == 0 else ""
         raise ValueError(f"{name} must be {least} to {_MOST:,}; got {value}{chosen}")
-
-
-def sort_out(
-    given: dict[str, Any], own: type[Any], fitting: FitSettings
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Which of the settings given are the task's, and which are for `fit`.
-
-    Raises TypeError for one that is neither, with the nearest that is.
-    """
-    mine = {field.name for field in dataclasses.fields(own)}
-    theirs = {field.name for field in dataclasses.fields(fitting)}
-    for name in given:
-        if name not in mine | theirs:
-            near = difflib.get_close_matches(name, sorted(mine | theirs), n=1)
-            hint = (
-                f"did you mean {near[0]!r}?"
-                if near
-                else f"known: {', '.join(sorted(mine | theirs))}"
-            )
-            raise TypeError(f"no setting is called {name!r}; {hint}")
-    return (
-        {name: value for name, value in given.items() if name in mine},
-        {name: value for name, value in given.items() if name in theirs},
-    )
 
 
 def check_some(source: str, parts: list[Part], shape: Shape) -> None:

@@ -1,6 +1,5 @@
 """What fitting leaves: all that forecasting and evaluating need."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,13 +14,8 @@ from elman.tasks.forecasting.intervals import Calibration
 from elman.tasks.forecasting.measuring import PLAIN, Manner
 from elman.tasks.forecasting.memory import Memory, only, renew
 from elman.tasks.forecasting.splits import Part, Shape, split
+from elman.tasks.shared import Say
 from elman.train import FitResult
-
-Say = Callable[[str], None]
-
-
-def silent(text: str) -> None:
-    """Says nothing: what Python does unless asked."""
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,14 @@ from elman.tasks.forecasting.ahead import too_few
 from elman.tasks.forecasting.baselines import baselines, choose_start, size
 from elman.tasks.forecasting.encoding import NOTHING, Encoding, choose_encoding
 from elman.tasks.forecasting.evaluation import Evaluation
-from elman.tasks.forecasting.fitted import Fitted, Say, silent
+from elman.tasks.forecasting.fitted import Fitted
 from elman.tasks.forecasting.intervals import Calibration
 from elman.tasks.forecasting.linear_start import choose_transform, set_start, solve
 from elman.tasks.forecasting.measuring import Manner, evaluate
 from elman.tasks.forecasting.memory import remember
 from elman.tasks.forecasting.settings import ForecastSettings
 from elman.tasks.forecasting.splits import Part, Shape, choose_shape, split
+from elman.tasks.shared import Say, silent
 from elman.train import FitResult, FitSettings
 
 

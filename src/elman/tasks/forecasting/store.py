@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from elman.tasks.forecasting.fitted import Fitted
 from elman.tasks.forecasting.measuring import Manner
 from elman.tasks.forecasting.memory import Memory
 from elman.tasks.forecasting.splits import Shape
+from elman.tasks.shared import model_path
 from elman.train import FitSettings
 from elman_runtime import ModelFileError, model_file
 
@@ -113,12 +113,6 @@ def blaming(path: str | os.PathLike[str]) -> Iterator[None]:
         raise ModelFileError(
             f"{os.fspath(path)}: a forecaster's parts must fit together; got {what}; train it again"
         ) from error
-
-
-def model_path(path: str | os.PathLike[str]) -> Path:
-    """The model file of a run: a folder stands for the file in it."""
-    given = Path(path)
-    return given / "model.safetensors" if given.is_dir() else given
 
 
 def read(path: str | os.PathLike[str]) -> Stored:

@@ -10,7 +10,6 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from elman.data import vocabulary as vocabularies
 from elman.data.corpus import Corpus
 from elman.data.vocabulary import Vocabulary
 from elman.nn.store import arrays, fill
+from elman.tasks.shared import model_path
 from elman.tasks.texts.evaluation import Evaluation
 from elman.tasks.texts.network import LanguageNetwork
 from elman.tasks.texts.settings import LanguageSettings
@@ -28,7 +28,6 @@ from elman_runtime import ModelFileError, model_file
 
 FORMAT = 0
 TASK = "language"
-MODEL = "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -156,9 +155,3 @@ def _blaming(path: str | os.PathLike[str]) -> Iterator[None]:
             f"{os.fspath(path)}: a language model's parts must fit together; got {what}; train it "
             "again"
         ) from error
-
-
-def model_path(path: str | os.PathLike[str]) -> Path:
-    """The model file of a run: a folder stands for the file in it."""
-    given = Path(path)
-    return given / MODEL if given.is_dir() else given

@@ -11,6 +11,7 @@ from torch import nn
 
 from elman.cells import Cell
 from elman.data.corpus import Corpus, Part
+from elman.tasks.shared import Say
 from elman.tasks.texts.batches import frequencies
 from elman.tasks.texts.evaluation import CHOSEN, FINAL, OTHER, Evaluation
 from elman.tasks.texts.fitted import Fitted, build
@@ -20,7 +21,6 @@ from elman.tasks.texts.ngram import MOST, ORDER, Counts, unigram_logits
 from elman.tasks.texts.settings import LanguageSettings
 from elman.train import FitResult, FitSettings
 
-Say = Callable[[str], None]
 UNIFORM, UNIGRAM, NGRAM, FEEDFORWARD = "uniform", "unigram", f"{ORDER}-gram", "feedforward"
 _PIECE = 1 << 20  # tokens that the counts are asked for at a time
 

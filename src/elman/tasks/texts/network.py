@@ -1,21 +1,16 @@
 """The network: embedding, recurrence, logits; and its slower or memoryless relations."""
 
-import itertools
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from elman import engine
 from elman import state as states
 from elman.cells import Cell
 from elman.data.vocabulary import BOUNDARY
-from elman.nn import Masks, Recurrent
+from elman.nn import Recurrent
 from elman.nn.tied import Tied
-
-# More stretches than this in a batch are slower one by one than a loop over the steps.
-_STRETCHES = 16
 
 
 class LanguageNetwork(nn.Module):
@@ -64,7 +59,10 @@ class LanguageNetwork(nn.Module):
         """Logits after each token of x, and the new state; T is at least 1."""
         state = self.recurrent.initial_state(len(x)) if state is None else state
         masks = self.recurrent.draw_masks(*x.shape) if self.training else None
-        y, state = self._run(self.words.embed(x), state, x == BOUNDARY, masks)
+        boundary = x == BOUNDARY
+        # Most batches have none, and a plain call has the widest choice of engines.
+        reset = boundary if bool(boundary.any()) else None
+        y, state = self.recurrent(self.words.embed(x), state, reset=reset, masks=masks)
         return self.words.logits(y), state
 
     def step(self, x: Int[Tensor, " B"], state: Any) -> tuple[Float[Tensor, "B V"], Any]:
@@ -78,21 +76,6 @@ class LanguageNetwork(nn.Module):
         if not bool(where.any()):
             return state
         return states.where(where, self.recurrent.initial_state(len(where)), state)
-
-    def _run(self, v: Tensor, state: Any, reset: Tensor, masks: Masks | None) -> tuple[Tensor, Any]:
-        """The recurrence, cut where a row starts anew: fast engines cannot do so within a call."""
-        cuts = reset.any(0).nonzero().flatten().tolist()
-        if len(cuts) > _STRETCHES:
-            with engine.use("reference"):
-                y, state = self.recurrent(v, state, reset=reset, masks=masks)
-            return y, state
-        ends = sorted({0, *cuts, v.shape[1]})
-        found = []
-        for start, stop in itertools.pairwise(ends):
-            state = self._anew(reset[:, start], state)
-            y, state = self.recurrent(v[:, start:stop], state, masks=masks)
-            found.append(y)
-        return (found[0] if len(found) == 1 else torch.cat(found, 1)), state
 
     def forget(self, state: Any, rows: Tensor) -> Any:
         """The state with `rows`, a mask (B,), started anew."""
