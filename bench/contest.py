@@ -259,7 +259,7 @@ def once(
     here = machine()
     mine = {name: here[name] for name in ("cpu", "flags", "threads", "torch")}
     key = {**key, **mine, "forced": given.engine, "commit": commit(f"bench/{name}.py")}
-    found = None if given.again else _kept(name, key)
+    found = None if given.again else kept(name, key)
     if found is None:
         found = {**key, **run()}
         if given.append:
@@ -268,7 +268,8 @@ def once(
     return {**found, "seconds": seconds}
 
 
-def _kept(name: str, key: Mapping[str, Any]) -> dict[str, Any] | None:
+def kept(name: str, key: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The last record in bench/results/<name>.jsonl that agrees with `key`."""
     path = RESULTS / f"{name}.jsonl"
     wanted = json.loads(json.dumps(key))
     for line in reversed(path.read_text().splitlines() if path.exists() else []):

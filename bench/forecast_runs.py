@@ -2,52 +2,45 @@
 
 import csv
 import gzip
-import json
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import contest
 import numpy as np
-from timing import RESULTS, append
+from timing import append
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT.parent / "shared" / "data"
-NAME = "forecast"
+HERE = Path(__file__).parent
 
 
-def commit() -> str:
-    """The last commit that changed the library or the benchmarks, and whether files differ."""
-    last = _git("log", "-1", "--format=%h", "--abbrev=10", "--", "src/elman", "bench")
-    changed = _git("status", "--porcelain", "--untracked-files=no", "--", "src/elman", "bench")
-    return (last or "unknown") + ("-dirty" if changed else "")
+def commit(name: str = "forecast") -> str:
+    """The last commit that changed the library or what bench/<name>*.py holds."""
+    files = {*HERE.glob(f"{name}*.py"), Path(__file__)}
+    return contest.commit(*sorted(f"bench/{file.name}" for file in files))
 
 
-def _git(*words: str) -> str:
-    command = ["git", "-C", str(ROOT), *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-
-
-def run_once(key: dict[str, Any], run: Callable[[], dict[str, Any]], again: bool) -> dict[str, Any]:
+def run_once(
+    key: dict[str, Any], run: Callable[[], dict[str, Any]], again: bool, name: str = "forecast"
+) -> dict[str, Any]:
     """The record of a run: the one in bench/results, or else it runs and is added there.
 
     Args:
         key: what tells it from other runs; the commit is added.
         run: gives its figures.
         again: run even if it is there.
+        name: of the file.
     """
-    key = {**key, "commit": commit()}
-    path = RESULTS / f"{NAME}.jsonl"
-    lines = path.read_text().splitlines() if path.exists() and not again else []
-    for line in reversed(lines):
-        record = json.loads(line)
-        if all(record.get(name) == value for name, value in key.items()):
-            return dict(record)
+    key = {**key, "commit": commit(name)}
+    found = None if again else contest.kept(name, key)
+    if found is not None:
+        return found
     start = time.perf_counter()
     record = {**key, **run()}
     record["minutes"] = round((time.perf_counter() - start) / 60, 2)
-    append(NAME, record)
+    append(name, record)
     return record
 
 

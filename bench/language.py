@@ -15,7 +15,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import forecast_runs
 import numpy as np
 from forecast_runs import DATA, run_once
 from timing import header
@@ -102,7 +101,7 @@ def choosing(data: Path, again: bool, budgets: list[str]) -> None:
     for budget in budgets:
         for change in CANDIDATES[budget]:
             key = {"experiment": "choose", "budget": budget, "settings": SETTINGS[budget] | change}
-            one = run_once(key, lambda: choose(data, budget, change), again)  # noqa: B023
+            one = run_once(key, lambda: choose(data, budget, change), again, "language")  # noqa: B023
             words = ", ".join(f"{k}={v}" for k, v in change.items()) or "as it is"
             figures = f"{one['validation']:10.4f}  {one['steps']:6d}  {one['seconds']:7.0f}"
             print(f"{budget:6s}  {words:38s}  {figures}", flush=True)
@@ -114,7 +113,7 @@ def reporting(data: Path, again: bool, budget: str, seeds: int, moving: bool) ->
     found = []
     for seed in range(seeds):
         key = {"experiment": name, "budget": budget, "settings": SETTINGS[budget], "seed": seed}
-        one = run_once(key, lambda: report(data, budget, seed, moving), again)  # noqa: B023
+        one = run_once(key, lambda: report(data, budget, seed, moving), again, "language")  # noqa: B023
         found.append(one[name])
         print(f"{budget:6s}  seed {seed}  {one[name]:.4f}  {one['seconds']:5.0f} s", flush=True)
     spread = f"{min(found):.4f} to {max(found):.4f}"
@@ -145,5 +144,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    forecast_runs.NAME = "language"
     main()
