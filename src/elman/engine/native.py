@@ -7,13 +7,14 @@ gradients of every step's projections: what is a product of whole matrices, torc
 Time comes first inside: (T, B, I). Weights are packed inside each call, and never kept.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch._C._functorch import is_batchedtensor, is_legacy_batchedtensor
 
+from elman.cells import Cell
 from elman.engine import reference
 from elman.engine.call import Call, Result, Weights, carried
 from elman.engine.native_arguments import Arguments, seen_by_torch
@@ -79,15 +80,20 @@ def _run(call: Call, dtype: torch.dtype) -> Result:
 
 @dataclass(frozen=True)
 class _Spec:
-    """What a call is, but for its tensors that have gradients."""
+    """What a call is, but for its tensors that have gradients: autograd keeps those."""
 
-    call: Call
-    """Emptied of those tensors: a backward pass has them from autograd, which may move them."""
+    cell: type[Cell]
+    constants: dict[str, float]
+    lengths: Tensor | None
+    reset: Tensor | None
+    state_mask: Tensor | None
+    keep: tuple[Tensor | float, ...] | None
+    reverse: bool
+    kept: bool
+    """Whether every state of every step is returned too."""
     tape: str
-    params: int
-    states: int
-    inputs: int
-    started: bool
+    params: tuple[str, ...]
+    inputs: tuple[str, ...]
 
     def arguments(self, tensors: Any) -> Arguments:
         """The tensors by what they are."""
@@ -97,25 +103,25 @@ class _Spec:
             head, rest[:] = rest[:count], rest[count:]
             return head
 
-        call = self.call
-        params, state = take(self.params), take(self.states)
-        start = take(self.states if self.started else 0)
-        keep = [k if isinstance(k, Tensor) else None for k in call.keep or ()]
-        dtype = tensors[0].dtype
+        states = len(self.cell.state)
+        params, state = take(len(self.params)), take(states)
+        start = take(0 if self.reset is None else states)
+        dtype, nothing = tensors[0].dtype, tensors[0].new_empty(0)
+        keep = self.keep or ()
         return Arguments(
             x=tensors[0],
             **dict(zip(_DENSE, tensors[1:6], strict=True)),
             params=params,
             state=state,
             start=start,
-            inputs=take(self.inputs),
-            lengths=None if call.lengths is None else call.lengths.to(torch.int64).contiguous(),
-            reset=None if call.reset is None else _time_first(call.reset),
-            mask=None if call.state_mask is None else call.state_mask.to(dtype).contiguous(),
-            keep=[tensors[0].new_empty(0) if k is None else _time_first(k.to(dtype)) for k in keep],
-            share=[1.0 if isinstance(k, Tensor) else float(k) for k in call.keep or ()],
+            inputs=take(len(self.inputs)),
+            lengths=None if self.lengths is None else self.lengths.to(torch.int64).contiguous(),
+            reset=None if self.reset is None else _time_first(self.reset),
+            mask=None if self.state_mask is None else self.state_mask.to(dtype).contiguous(),
+            keep=[_time_first(k.to(dtype)) if isinstance(k, Tensor) else nothing for k in keep],
+            share=[1.0 if isinstance(k, Tensor) else float(k) for k in keep],
             tape=self.tape,
-            reverse=call.reverse,
+            reverse=self.reverse,
         )
 
 
@@ -127,22 +133,29 @@ def _pack(call: Call, dtype: torch.dtype) -> tuple[_Spec, list[Tensor | None]]:
     """Everything that may have a gradient, in one list; dense and time first."""
     w = call.weights
     tape = text_of(call.cell, call.constants, w.weight_hr is not None)
+    names = further_inputs(tape)
+    spec = _Spec(
+        call.cell,
+        call.constants,
+        call.lengths,
+        call.reset,
+        call.state_mask,
+        call.keep,
+        call.reverse,
+        call.states,
+        tape,
+        tuple(w.params),
+        names,
+    )
     dense = (w.weight_ih, w.weight_hh, w.bias_ih, w.bias_hh, w.weight_hr)
     start = () if call.reset is None else tuple(call.start)
-    inputs = [call.inputs[name].transpose(0, 1) for name in further_inputs(tape)]
+    inputs = [call.inputs[name].transpose(0, 1) for name in names]
     tensors = (call.x.transpose(0, 1), *dense, *w.params.values(), *call.state, *start, *inputs)
-    spec = _Spec(_emptied(call), tape, len(w.params), len(call.state), len(inputs), bool(start))
     return spec, [None if t is None else t.to(dtype).contiguous() for t in tensors]
 
 
-def _emptied(call: Call) -> Call:
-    nothing = call.x.new_empty(0)
-    weights = Weights(nothing, params=dict.fromkeys(call.weights.params, nothing))
-    return replace(call, x=nothing, state=None, weights=weights, inputs={}, start=None)
-
-
 def _results(spec: _Spec, found: Any) -> tuple[Tensor, ...]:
-    states = found.states if spec.call.states else ()
+    states = found.states if spec.kept else ()
     return (found.output, *found.final, *(_apart(s, found.output) for s in states))
 
 
@@ -196,20 +209,27 @@ def _by_reference(spec: _Spec, tensors: Any, up: Any) -> list[Tensor | None]:
 
 def _again(spec: _Spec, given: Arguments) -> list[Tensor]:
     """What a forward pass returned, by the reference engine."""
-    call, names, state = spec.call, further_inputs(spec.tape), spec.call.cell.State
+    state = spec.cell.State
+    inputs = zip(spec.inputs, given.inputs, strict=True)
     found = reference.run(
-        replace(
-            call,
-            x=given.x.transpose(0, 1),
-            state=state(*given.state),
-            start=state(*given.start) if spec.started else None,
-            inputs={n: v.transpose(0, 1) for n, v in zip(names, given.inputs, strict=True)},
-            weights=replace(
-                call.weights,
+        Call(
+            spec.cell,
+            given.x.transpose(0, 1),
+            state(*given.state),
+            Weights(
                 **{name: getattr(given, name) for name in _DENSE},
-                params=dict(zip(call.weights.params, given.params, strict=True)),
+                params=dict(zip(spec.params, given.params, strict=True)),
             ),
+            spec.constants,
+            {name: value.transpose(0, 1) for name, value in inputs},
+            spec.lengths,
+            spec.reset,
+            None if spec.reset is None else state(*given.start),
+            spec.reverse,
+            spec.state_mask,
+            spec.keep,
+            spec.kept,
         )
     )
-    states = found.states if call.states else ()
+    states = found.states if spec.kept else ()
     return [found.output.transpose(0, 1), *found.state, *(s.transpose(0, 1) for s in states)]
