@@ -118,7 +118,7 @@ def main(data: Path, seeds: int, again: bool) -> None:
             for name in THEIRS
         }
     except importlib.metadata.PackageNotFoundError:
-        version = "not installed: make bench-setup installs it"
+        version = "not installed: make bench installs it"
     print(f"neuralforecast {version}; {torch.get_num_threads()} threads, {STEPS} steps each")
     print("data            method                   MASE   MAPE %   fit s  predict ms   (medians)")
     for title, d in sets(data).items():
