@@ -229,6 +229,16 @@ def test_a_gap_at_a_cutoff_is_not_filled_from_behind_it():
     assert made[0]["y"].null_count() == 2, "what was not observed is no truth"
 
 
+@pytest.mark.parametrize("refit", [False, True])
+def test_cross_validation_starts_where_fit_does_and_uses_all_rows_where_asked(refit):
+    # What no naive forecast knows and a linear map does: a season that swings ever wider.
+    t = np.arange(240)
+    swing = {"ds": t.tolist(), "y": (t * np.sin(2 * np.pi * t / 12)).tolist()}
+    settings = SMALL | {"steps": 1, "lr": 1e-9, "season": 12, "transform": "none", "refit": refit}
+    frame = Forecaster(**settings).cross_validation(swing, n_windows=2, level=[])
+    assert np.abs(np.asarray(frame["elman"]) - np.asarray(frame["y"])).max() < 4.0
+
+
 def test_cross_validation_says_what_is_wrong_with_its_numbers():
     forecaster = Forecaster(**SMALL)
     with pytest.raises(ValueError, match="n_windows must be 1"):

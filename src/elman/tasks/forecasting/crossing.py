@@ -14,7 +14,8 @@ from elman.tasks.forecasting.ahead import ahead
 from elman.tasks.forecasting.encoding import choose_encoding
 from elman.tasks.forecasting.evaluation import Evaluation
 from elman.tasks.forecasting.fitted import Fitted
-from elman.tasks.forecasting.learning import Job, examples, own_network
+from elman.tasks.forecasting.learning import Job, again, examples, own_network
+from elman.tasks.forecasting.linear_start import set_start, solve
 from elman.tasks.forecasting.measuring import calibration_of
 from elman.tasks.forecasting.memory import Memory, remember
 from elman.tasks.forecasting.metrics import Array
@@ -117,11 +118,12 @@ def _cut(one: Series, size: int, panel: Panel) -> Series:
 
 
 def fitted_before(job: Job, panel: Panel, levels: tuple[float, ...]) -> Fitted:
-    """A network trained on a panel, without a test and without baselines."""
+    """A network trained on a panel as `learn` would, without a test and without baselines."""
     # The windows after the cutoff are the test.
     shape, parts, short = examples(panel, job.settings, tested=False)
     encoding = choose_encoding(panel, shape.held_out)
     model = own_network(job, shape, encoding)
+    set_start([model], solve(parts, shape))
 
     def train(network: nn.Module, fitting: FitSettings, **options: Any) -> FitResult:
         return job.train(network, shape, parts, job.settings, fitting, **options)
@@ -139,6 +141,7 @@ def fitted_before(job: Job, panel: Panel, levels: tuple[float, ...]) -> Fitted:
         result=result,
         manner=job.manner,
         calibration=calibration_of(parts, shape, model, job.manner._replace(levels=levels)),
+        refitted=again(job, shape, parts, result, encoding) if job.settings.refit else None,
     )
 
 
