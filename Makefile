@@ -45,8 +45,9 @@ check: setup
 check-native: setup
 	mkdir -p build
 	$(BIN)/python tools/native_plans.py build/plans.txt
+	$(BIN)/python tools/native_images.py build/images.bin
 	for kind in none address thread; do \
-	    cmake -S runtime/tests/cpp -B build/native-$$kind -DELMAN_SANITIZE=$$kind -DELMAN_PLANS=$(CURDIR)/build/plans.txt -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python && \
+	    cmake -S runtime/tests/cpp -B build/native-$$kind -DELMAN_SANITIZE=$$kind -DELMAN_PLANS=$(CURDIR)/build/plans.txt -DELMAN_IMAGES=$(CURDIR)/build/images.bin -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python && \
 	    cmake --build build/native-$$kind --parallel 2 && \
 	    ctest --test-dir build/native-$$kind --output-on-failure || exit 1; done
 

@@ -158,7 +158,7 @@ void backward(const Plan& plan, const std::string& engine_name, const Sizes& siz
               const Arrays& arrays, const Inputs& inputs, const Addresses& params,
               const Addresses& state, const Addresses& start, const Keeps& keep,
               const Outputs& outputs, const Back& back, const Addresses& dinputs,
-              const Addresses& dparams) {
+              const Addresses& dparams, double clip) {
     const Call<Real> call = call_of<Real>(plan, sizes, arrays, inputs, params, state, start, keep, outputs);
     const Engine<Real>* found = engine<Real>(engine_name);
     if (!found) throw nb::value_error("engine: there is none of that name here");
@@ -166,19 +166,30 @@ void backward(const Plan& plan, const std::string& engine_name, const Sizes& siz
     BackwardCall<Real> all{&call, one<const Real>(dy), reading<Real>(dfinal), reading<Real>(dstates),
                            one<Real>(dx), writing<Real>(dinputs), writing<Real>(dstate),
                            writing<Real>(dstart), writing<Real>(dparams), writing<Real>(dh),
-                           writing<Real>(before), one<Real>(dprojected)};
+                           writing<Real>(before), one<Real>(dprojected), static_cast<Real>(clip)};
     const auto count = static_cast<std::size_t>(plan.states);
     const bool fits = all.dfinal.size() == count && all.dstates.size() == count &&
                       all.dstate.size() == count && all.before.size() == count && all.dinputs.size() == call.inputs.size() &&
                       all.dparams.size() == call.params.size() && (all.dh.empty() || all.dh.size() == count) &&
                       (!call.reset || all.dstart.size() == count);
     if (!fits) throw nb::value_error("the arrays are not those that the plan needs");
+    if (!(clip >= 0)) throw nb::value_error("clip: it must be 0, for no limit, or above");
+    Plan whole;  // a row's norm is of all its units
+    if (clip > 0) (whole = plan).whole_rows = true;
     bool good;
     {
         const nb::gil_scoped_release released;
-        good = found->backward(plan, all);
+        good = found->backward(clip > 0 ? whole : plan, all);
     }
     if (!good) throw std::bad_alloc();
+}
+
+template <class Real>
+void define_backward(nb::module_& m, const char* name) {
+    using nb::arg;
+    m.def(name, &backward<Real>, arg("plan"), arg("engine"), arg("sizes"), arg("arrays"), arg("inputs"),
+          arg("params"), arg("state"), arg("start"), arg("keep"), arg("outputs"), arg("back"), arg("dinputs"),
+          arg("dparams"), arg("clip") = 0.0);
 }
 
 }  // namespace
@@ -193,8 +204,8 @@ void bind_engine(nb::module_& m) {
     m.def("use_large_pages", [](Address address, std::size_t size) { use_large_pages(address, size); });
     m.def("forward_float32", &forward<float>);
     m.def("forward_float64", &forward<double>);
-    m.def("backward_float32", &backward<float>);
-    m.def("backward_float64", &backward<double>);
+    define_backward<float>(m, "backward_float32");
+    define_backward<double>(m, "backward_float64");
 }
 
 }  // namespace elman

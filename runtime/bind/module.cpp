@@ -11,6 +11,7 @@
 #include "cpu.hpp"
 #include "engine.hpp"
 #include "finite.hpp"
+#include "program.hpp"
 
 namespace nb = nanobind;
 
@@ -46,4 +47,5 @@ NB_MODULE(_native, m) {
     m.def("first_nonfinite", &first_nonfinite<double>, nb::arg("array").noconvert());
     m.def("instruction_sets", &instruction_sets);
     elman::bind_engine(m);
+    elman::bind_program(m);
 }

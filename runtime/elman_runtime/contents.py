@@ -69,11 +69,16 @@ def canonical_meta(meta: Mapping[str, Any], file: str) -> bytes:
     return strict_json.canonical(meta, file, "meta")
 
 
-def digest_of(meta: Mapping[str, Any], tensors: Mapping[str, Array], file: str) -> str:
-    """SHA-256 (hex); `tensors` as `checked` returns them, in either byte order."""
+def digest_of(
+    meta: Mapping[str, Any], tensors: Mapping[str, Array], file: str, *, parsed: bool = False
+) -> str:
+    """SHA-256 (hex); `tensors` as `checked` returns them, in either byte order.
+
+    `parsed`: `meta` comes from strict_json.parse, so that its values need no second look.
+    """
     rows = [[name, tensor_table.code_of(a, file, name), a.shape] for name, a in tensors.items()]
     table = json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
-    text = canonical_meta(meta, file)
+    text = strict_json.spelled(meta, file, "meta") if parsed else canonical_meta(meta, file)
     # Each part's length is known from the one before it: no two contents give the same stream.
     found = hashlib.sha256(b"elman model 1\n" + struct.pack("<QQ", len(table), len(text)))
     found.update(table)

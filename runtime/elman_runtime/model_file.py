@@ -75,7 +75,8 @@ def read(path: files.StrPath, *, finite: bool = True) -> ModelFile:
         header = _read_header(file, name)
         arrays = {entry.name: _read_tensor(file, entry, name, finite) for entry in header.entries}
     tensors = {key: arrays[key] for key in sorted(arrays)}
-    return ModelFile(header.meta, tensors, contents.digest_of(header.meta, tensors, name))
+    found = contents.digest_of(header.meta, tensors, name, parsed=True)
+    return ModelFile(header.meta, tensors, found)
 
 
 def describe(path: files.StrPath) -> Description:

@@ -93,6 +93,14 @@ def engines() -> list[str]:
     return [] if _native is None else list(_native.engines())
 
 
+def stepper(image: bytes, instruction_set: str = "") -> Any:
+    """What the compiled engine makes of an image; RuntimeError where there is no such engine.
+
+    Raises ValueError for bytes that are no image, and for an instruction set that is not here.
+    """
+    return _needed().Stepper(image, instruction_set)
+
+
 _chosen = ""
 
 

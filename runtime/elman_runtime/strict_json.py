@@ -43,6 +43,11 @@ def canonical(value: Any, file: str, place: str) -> bytes:
     `value`: dict with str keys, list or tuple, str, int, finite float, bool, None.
     """
     _check_value(value, file, place, 0)
+    return spelled(value, file, place)
+
+
+def spelled(value: Any, file: str, place: str) -> bytes:
+    """`canonical` of what `parse` returned, which has been checked."""
     try:
         text = json.dumps(
             value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")

@@ -26,6 +26,12 @@ class Layer(NamedTuple):
     forget: int | None
     admit: int | None
 
+    @property
+    def couples(self) -> bool:
+        """Whether the input gate is what forgets as well: the cell has nothing else that could."""
+        own = getattr(getattr(self.owner, "cell", None), "params", ())
+        return self.forget is None and self.admit is not None and not own
+
     def get(self, name: str) -> Tensor | None:
         """The parameter `name` of this layer, or None."""
         if f"{name}_{self.suffix}" in getattr(self.owner, "parametrizations", ()):
@@ -162,36 +168,98 @@ def _set_forget(layer: Layer, value: float | Tensor) -> list[str]:
 def chrono_(module: nn.Module, t_max: int) -> list[str]:
     """Forget biases log U(1, t_max - 1), input-gate biases their negative; returns what it did.
 
-    The forgetting times of the units are then spread over 1 .. t_max steps.
+    The forgetting times of the units are then spread over 1 .. t_max steps. Where the input gate
+    is also what forgets (`MinGRU`, `MGU`), its biases are the negative ones.
     Tallec and Ollivier, "Can recurrent neural networks warp time?" (2018), equation 16.
     """
     if t_max < 3:
         raise ValueError(f"chrono_: t_max must be at least 3 steps, got {t_max}")
     done = []
     for layer in recurrent_layers(module):
-        bias = None if layer.forget is None else layer.rows("bias_ih", layer.forget)
+        gate = layer.admit if layer.couples else layer.forget
+        bias = None if gate is None else layer.rows("bias_ih", gate)
         if bias is None:
             continue
         spread = torch.empty_like(bias).uniform_(1, t_max - 1).log_()
         done += _set_forget(layer, spread)
         if layer.admit is not None:
-            admit, hidden = layer.rows("bias_ih", layer.admit), layer.rows("bias_hh", layer.admit)
-            with torch.no_grad():
-                if admit is not None:
-                    admit.copy_(-spread)
-                if hidden is not None:
-                    hidden.zero_()
-            done.append(f"bias_ih_{layer.suffix}: input gate = -forget gate")
+            _set_admit(layer, layer.admit, -spread)
+            words = "-log U(1, t_max - 1)" if layer.couples else "-forget gate"
+            done.append(f"bias_ih_{layer.suffix}: input gate = {words}")
     return done
 
 
-def recommended_(module: nn.Module) -> list[str]:
+def _set_admit(layer: Layer, gate: int, value: Tensor) -> None:
+    admit, hidden = layer.rows("bias_ih", gate), layer.rows("bias_hh", gate)
+    with torch.no_grad():
+        if admit is not None:
+            admit.copy_(value)
+        if hidden is not None:
+            hidden.zero_()
+
+
+def recommended_(module: nn.Module, length: int | None = None) -> list[str]:
     """The initialisation that the evidence supports; returns what it did, a line for each tensor.
 
     W: Glorot uniform for each gate. U: orthogonal for each gate. Biases: zero, but one for a
     forget gate. Other parameters of a cell keep the initialiser the cell declares.
+
+    With `length`, how many steps back the data need, memory is spread over so many steps: gates
+    as `chrono_` does it; in `LRU` and `RGLRU` what a step leaves of a state, exp(-1 / U(1,
+    length)); the last layer of `IndRNN` starts between 2^(-1/length) and 1 (Li et al., 2018), and
+    U of a relu network as the identity (Le et al., 2015).
     """
-    return [line for layer in recurrent_layers(module) for line in _recommend(layer)]
+    layers = list(recurrent_layers(module))
+    done = [line for layer in layers for line in _recommend(layer)]
+    if length is None:
+        return done
+    done += chrono_(module, length)
+    return done + [line for layer in layers for line in _lasting(layer, length)]
+
+
+def _lasting(layer: Layer, length: int) -> list[str]:
+    """Of the parameters that are no gates, those that decide how long a layer remembers."""
+    fill = _LASTING.get(getattr(getattr(layer.owner, "cell", None), "__name__", ""))
+    if fill is not None:
+        name, words, function = fill
+        value = layer.get(name)
+        if value is None or (name == "u" and not _is_last(layer)):
+            return []
+        with torch.no_grad():
+            value.copy_(function(torch.rand_like(value), length))
+        return [f"{name}_{layer.suffix}: {words}"]
+    weight = layer.get("weight_hh")
+    if weight is None or not _is_relu(layer.owner):
+        return []
+    identity_(weight)
+    return [f"weight_hh_{layer.suffix}: identity"]
+
+
+def _times(uniform: Tensor, length: int) -> Tensor:
+    """Uniform between 1 and `length` steps, after which 1/e of a state is left."""
+    return 1 + uniform * (length - 1)
+
+
+_LASTING: dict[str, tuple[str, str, Callable[[Tensor, int], Tensor]]] = {
+    "LRU": ("nu", "|lambda| = exp(-1 / U(1, length))", lambda r, n: -_times(r, n).log()),
+    # With r half open and c = 8 a step leaves exp(-4 softplus(lam)).
+    "RGLRU": (
+        "lam",
+        "a = exp(-1 / U(1, length))",
+        lambda r, n: (0.25 / _times(r, n)).expm1().log(),
+    ),
+    "IndRNN": ("u", "U(2^(-1 / length), 1)", lambda r, n: 1 - r * (1 - 2 ** (-1 / n))),
+}
+
+
+def _is_last(layer: Layer) -> bool:
+    layers: int = getattr(layer.owner, "layers", 1)
+    return layer.suffix.startswith(f"l{layers - 1}")
+
+
+def _is_relu(owner: nn.Module) -> bool:
+    name = getattr(getattr(owner, "cell", None), "__name__", "")
+    return name == "RNNReLU" or getattr(owner, "mode", "") == "RNN_RELU"
 
 
 def _recommend(layer: Layer) -> list[str]:

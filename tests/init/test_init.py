@@ -149,6 +149,58 @@ def test_chrono_refuses_short_sequences() -> None:
         init.chrono_(nn.LSTM(3, 5), 2)
 
 
+@pytest.mark.parametrize("cell", [cells.MinGRU, cells.MGU])
+def test_chrono_where_one_gate_admits_and_forgets(cell) -> None:
+    layer = Recurrent(cell, 1, 400)
+    (line,) = init.chrono_(layer, t_max=50)
+    assert line == "bias_ih_l0: input gate = -log U(1, t_max - 1)"
+    times = (-blocks(layer.bias_ih_l0, 2)[0]).exp()
+    assert 1 <= times.min() < 2
+    assert 47 < times.max() <= 49
+    assert not blocks(layer.bias_ih_l0, 2)[1].any()
+
+
+def left_after(layer, steps: int) -> torch.Tensor:
+    """What `steps` steps without input leave of a state of ones: for each unit, its length."""
+    state = (layer.cell.State(*(torch.ones(1, layer.hidden_size) for _ in layer.cell.state)),)
+    _, (after,) = layer(torch.zeros(1, steps, layer.input_size), state)
+    return torch.stack(list(after)).norm(dim=0).squeeze(0) / len(after) ** 0.5
+
+
+@pytest.mark.parametrize("cell", [cells.LRU, cells.RGLRU, cells.MinGRU])
+@torch.no_grad()
+def test_length_spreads_memory_over_so_many_steps(cell) -> None:
+    layer = Recurrent(cell, 300, 300)
+    init.recommended_(layer, length=200)
+    # A state halves within ln 2 of its time; times are uniform up to 200 steps.
+    assert (left_after(layer, 70) > 0.5).float().mean() == pytest.approx(0.5, abs=0.12)
+    assert left_after(layer, 200).max() < 0.4
+    assert left_after(layer, 3).min() < 0.4
+
+
+def test_length_starts_the_last_layer_of_an_indrnn_near_one() -> None:
+    layer = Recurrent(cells.IndRNN, 2, 50, layers=2)
+    done = init.recommended_(layer, length=100)
+    assert "u_l1: U(2^(-1 / length), 1)" in done
+    assert layer.u_l0.min() < 0.5
+    assert 2 ** (-1 / 100) <= layer.u_l1.min() <= layer.u_l1.max() <= 1
+
+
+@pytest.mark.parametrize("layer", [Recurrent("RNNReLU", 2, 4), nn.RNN(2, 4, nonlinearity="relu")])
+def test_length_makes_u_of_a_relu_network_the_identity(layer) -> None:
+    assert "weight_hh_l0: identity" in init.recommended_(layer, length=100)
+    assert torch.equal(layer.weight_hh_l0, torch.eye(4))
+
+
+def test_length_is_chrono_for_gates() -> None:
+    layer = nn.LSTM(2, 300)
+    init.recommended_(layer, length=100)
+    forget = blocks(layer.bias_ih_l0, 4)[1]
+    assert math.log(90) < forget.max() <= math.log(99)
+    plain = nn.RNN(2, 4)
+    assert not any("identity" in line for line in init.recommended_(plain, length=100))
+
+
 # --- whole layers --------------------------------------------------------------------------------
 
 

@@ -7,8 +7,9 @@ import torch
 from elman import cells
 from elman.data.vocabulary import BOUNDARY, byte_vocabulary, character_vocabulary
 from elman.tasks.texts.network import LanguageNetwork
-from elman.tasks.texts.writing import write
+from elman.tasks.texts.writing import TorchRunner, runner_of
 from elman_runtime.sample import GREEDY, Sampling
+from elman_runtime.writing import read_prompts, write
 
 KNOWN = character_vocabulary("abcdefgh \n")
 
@@ -23,26 +24,21 @@ def network():
 
 
 class Parrot:
-    """Stands where a network does: says given tokens, whatever it is told."""
+    """Stands where a program does: says given tokens, whatever it is told."""
+
+    dtype, state_size = np.dtype("float32"), 1
 
     def __init__(self, vocabulary, tokens):
         self.size, self.tokens = vocabulary.size, tokens
-        self.words = torch.nn.Linear(1, 1)
 
-    def eval(self):
-        return self
+    def start(self):
+        return np.full(1, -1, np.float32)
 
-    def _logits(self, at):
-        logits = torch.full((1, self.size), -1e9)
-        logits[0, self.tokens[min(at, len(self.tokens) - 1)]] = 0.0
-        return logits
-
-    def __call__(self, x, state):
-        return self._logits(0)[:, None].expand(1, x.shape[1], self.size), (torch.zeros(1, 1),)
-
-    def step(self, x, state):
-        at = int(state[0]) + 1
-        return self._logits(at), (torch.full((1, 1), float(at)),)
+    def run(self, state, inputs, outputs, rows=None):
+        outputs[0][:] = -1e9
+        for k, row in enumerate(range(len(state)) if rows is None else rows):
+            state[row] += 1
+            outputs[0][k, :, self.tokens[min(int(state[row, 0]), len(self.tokens) - 1)]] = 0.0
 
 
 def said(vocabulary, tokens, length=50, stop=()):
@@ -50,9 +46,13 @@ def said(vocabulary, tokens, length=50, stop=()):
     return [text for _, text in write(parrot, vocabulary, [""], length, GREEDY, stop=stop)]
 
 
+def written(network, prompts, length, how, seed=0):
+    return write(runner_of(network), KNOWN, prompts, length, how, seed=seed)
+
+
 def test_the_same_seed_writes_the_same_and_another_something_else(network):
     def text(**given):
-        return "".join(t for _, t in write(network, KNOWN, ["ab"], 60, Sampling(), **given))
+        return "".join(t for _, t in written(network, ["ab"], 60, Sampling(), **given))
 
     assert text(seed=4) == text(seed=4) != text(seed=5)
     assert len(text()) == 60
@@ -61,9 +61,9 @@ def test_the_same_seed_writes_the_same_and_another_something_else(network):
 def test_a_text_does_not_depend_on_those_beside_it(network):
     prompts = ["abc", "", "h" * 700]
     found = ["", "", ""]
-    for k, text in write(network, KNOWN, prompts, 40, Sampling(), seed=2):
+    for k, text in written(network, prompts, 40, Sampling(), seed=2):
         found[k] += text
-    alone = "".join(t for _, t in write(network, KNOWN, prompts[:1], 40, Sampling(), seed=2))
+    alone = "".join(t for _, t in written(network, prompts[:1], 40, Sampling(), seed=2))
     assert found[0] == alone
     assert len(set(found)) == 3
 
@@ -72,7 +72,7 @@ def test_the_unknown_character_is_never_written(network):
     with torch.no_grad():
         network.words.bias[1] = 50.0
     try:
-        text = "".join(t for _, t in write(network, KNOWN, [""], 50, Sampling()))
+        text = "".join(t for _, t in written(network, [""], 50, Sampling()))
     finally:
         with torch.no_grad():
             network.words.bias[1] = 0.0
@@ -112,7 +112,7 @@ def test_memory_does_not_grow_with_the_length(network):
     import tracemalloc
 
     tracemalloc.start()
-    for k, _ in enumerate(write(network, KNOWN, ["a"], 1200, Sampling())):
+    for k, _ in enumerate(written(network, ["a"], 1200, Sampling())):
         if k == 200:
             before = tracemalloc.get_traced_memory()[0]
         if k == 1190:
@@ -123,9 +123,37 @@ def test_memory_does_not_grow_with_the_length(network):
 
 
 def test_greedy_takes_the_likeliest(network):
-    text = "".join(t for _, t in write(network, KNOWN, ["a"], 5, GREEDY))
+    text = "".join(t for _, t in written(network, ["a"], 5, GREEDY))
     tokens = torch.tensor([[BOUNDARY, *KNOWN.encode("a").tolist()]])
     with torch.no_grad():
         logits = network(tokens)[0][0, -1].numpy().copy()
     logits[1] = -np.inf
     assert text[0] == KNOWN.decode([int(logits.argmax())])
+
+
+def test_the_program_says_what_the_network_says(network):
+    prompts = ["abc", "", "hhab\n"]
+    logits, _ = read_prompts(runner_of(network), KNOWN, prompts)
+    for k, prompt in enumerate(prompts):
+        tokens = torch.tensor([[BOUNDARY, *KNOWN.encode(prompt).tolist()]])
+        with torch.no_grad():
+            expected = network(tokens)[0][0, -1].numpy()
+        np.testing.assert_allclose(logits[k], expected, atol=1e-5)
+
+
+def test_a_cell_without_a_tape_writes_with_torch():
+    class Untraceable(cells.Cell):
+        gates = ("n",)
+
+        def update(x, u, s, p):
+            return torch.tanh(x.n + u.n)
+
+    torch.manual_seed(1)
+    made = LanguageNetwork(Untraceable, KNOWN.size, 8, 16, 2)
+    runner = runner_of(made)
+    assert isinstance(runner, TorchRunner)
+    together = [t for _, t in write(runner, KNOWN, ["ab", "c"], 20, Sampling()) if _ == 1]
+    torch.manual_seed(1)
+    plain = LanguageNetwork(cells.RNN, KNOWN.size, 8, 16, 2)
+    expected = [t for _, t in written(plain, ["ab", "c"], 20, Sampling()) if _ == 1]
+    assert together == expected

@@ -72,6 +72,18 @@ def test_a_resumed_run_ends_the_same(toy, tmp_path, whole, at):
     assert lines_of(run_dir) == whole[2]
 
 
+def test_the_norms_of_adaptive_clipping_are_resumed(toy, tmp_path):
+    quick = {"clip": "auto", "clip_history": 10, "clip_quantile": 0.3, "metric": None}
+    options = {**OPTIONS, **quick}
+    model, whole = toy.train(**options)
+    broken_off(toy, tmp_path, **options)
+    again, result = toy.train(tmp_path, resume=True, **options)
+    assert toy.same(toy.weights(again), toy.weights(model))
+    assert 0 < whole.clipped == result.clipped
+    fixed, _ = toy.train(**{**options, "clip": "norm"})
+    assert not toy.same(toy.weights(fixed), toy.weights(model))
+
+
 def test_every_optimiser_and_schedule_resumes(toy, tmp_path):
     for name in ["adam", "nadam", "radam", "rmsprop", "sgd"]:
         options = {**OPTIONS, "optimizer": name, "schedule": "plateau", "plateau_patience": 1}

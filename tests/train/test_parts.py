@@ -11,7 +11,7 @@ from torch import nn
 
 from elman.train import FitSettings
 from elman.train.average import Average
-from elman.train.clip import clip_gradients, gradient_norm
+from elman.train.clip import Clipper, gradient_norm, quantile
 from elman.train.history import History
 from elman.train.optimizer import build_optimizer
 from elman.train.prefetch import Prefetch
@@ -78,7 +78,7 @@ def parameters(*values, dtype=torch.float32):
 
 def test_clipping_is_torchs():
     made = parameters([3.0, 0.0], [0.0, 4.0])
-    norm, cut = clip_gradients(made, FitSettings(clip_norm=1.0))
+    norm, cut = Clipper(FitSettings(clip_norm=1.0))(made)
     expected = parameters([3.0, 0.0], [0.0, 4.0])
     nn.utils.clip_grad_norm_(expected, 1.0)
     assert (norm, cut) == (5.0, True)
@@ -87,7 +87,7 @@ def test_clipping_is_torchs():
 
 def test_clipping_by_value_comes_first_and_the_norm_before_it_is_told():
     made = parameters([30.0, 0.1])
-    norm, cut = clip_gradients(made, FitSettings(clip_norm=10.0, clip_value=1.0))
+    norm, cut = Clipper(FitSettings(clip_norm=10.0, clip_value=1.0))(made)
     assert norm == pytest.approx(30.0, rel=1e-4)
     assert not cut
     assert made[0].grad.tolist() == pytest.approx([1.0, 0.1])
@@ -96,13 +96,65 @@ def test_clipping_by_value_comes_first_and_the_norm_before_it_is_told():
 def test_a_finite_gradient_whose_squares_overflow_is_finite():
     made = parameters([3e30, 0.0], [0.0, 4e30])
     assert float(gradient_norm(made)) == pytest.approx(5e30)
-    clip_gradients(made, FitSettings(clip_norm=1.0))
+    Clipper(FitSettings(clip_norm=1.0))(made)
     assert torch.cat([p.grad for p in made]).norm().item() == pytest.approx(1.0, rel=1e-5)
+
+
+def test_the_quantile_of_few_numbers():
+    assert [quantile([3, 1, 2, 4], share) for share in (0.1, 0.25, 0.5, 0.51, 1.0)] == [
+        1,
+        1,
+        2,
+        3,
+        4,
+    ]
+    assert quantile([7.0], 0.5) == 7.0
+
+
+def norms_after(lengths, **settings):
+    """What is left of gradients that are so long, one after the other."""
+    clipper = Clipper(FitSettings(clip="auto", **settings))
+    found = []
+    for length in lengths:
+        made = parameters([length], dtype=torch.float64)
+        clipper(made)
+        found.append(made[0].grad.item())
+    return found, clipper
+
+
+def test_auto_clips_at_the_quantile_of_what_went_before():
+    usual = [100.0 + k for k in range(40)]
+    found, clipper = norms_after([*usual, 1e6, 100.0], clip_norm=None)
+    assert found[:11] == pytest.approx([*usual[:9], 104.0, 105.0], rel=1e-6)
+    assert found[40] == pytest.approx(120.0, rel=1e-6)  # the 21st of 41
+    assert found[41] == 100.0
+    assert clipper.pack()[-2:] == [1e6, 100.0]
+
+
+def test_auto_starts_with_clip_norm():
+    found, _ = norms_after([50.0] * 12, clip_norm=2.0)
+    assert found == pytest.approx([2.0] * 9 + [50.0] * 3, rel=1e-6)
+
+
+def test_auto_forgets_what_is_long_past_and_does_not_count_zeros():
+    found, clipper = norms_after([1.0] * 20 + [9.0] * 20 + [0.0] * 20 + [90.0], clip_history=20)
+    assert found[-1] == pytest.approx(9.0, rel=1e-6)
+    assert clipper.pack() == [9.0] * 19 + [90.0]
+
+
+def test_half_of_the_steps_may_explode():
+    found, _ = norms_after([1.0, 1e9] * 30, clip_norm=1.0)
+    assert max(found) == pytest.approx(1.0, rel=1e-6)
+
+
+def test_auto_does_not_remember_what_is_not_finite():
+    _, clipper = norms_after([1.0, float("nan"), float("inf"), 2.0])
+    assert clipper.pack() == [1.0, 2.0]
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_gradient_that_is_not_finite_is_told(bad):
-    norm, _ = clip_gradients(parameters([1.0, bad]), FitSettings())
+    norm, _ = Clipper(FitSettings())(parameters([1.0, bad]))
     assert not norm < float("inf")
 
 

@@ -145,7 +145,7 @@ def step(
 ) -> tuple[Array, State]:
     """One step: x (B, I), state (B, H) each, inputs (B,) or (B, H); returns output and state."""
     layer = Layer(tape, weights, x.dtype)
-    further = _further(tape, layer.units, x, inputs or {})
+    further = further_inputs(tape, layer.units, x, inputs or {})
     columns = layer.columns(x, further)
     output, new, _ = layer.step(columns, layer.start(len(x)) if state is None else state, keep)
     return output, new
@@ -175,7 +175,7 @@ def forward(
     layer = Layer(tape, weights, x.dtype)
     valid = np.arange(steps) < (np.full(batch, steps) if lengths is None else lengths)[:, None]
     x = np.where(valid[..., None], x, 0)
-    further = _further(tape, layer.units, x, inputs or {})
+    further = further_inputs(tape, layer.units, x, inputs or {})
     further = {name: np.where(valid[..., None], v, 0) for name, v in further.items()}
     again = valid & (np.zeros_like(valid) if reset is None else reset)
     columns, start = layer.columns(x, further), layer.start(batch)
@@ -199,7 +199,9 @@ def _no_steps(layer: Layer, x: Array, further: Mapping[str, Array]) -> Array:
     return np.zeros((len(x), 0, width), x.dtype)
 
 
-def _further(tape: Tape, units: int, x: Array, inputs: Mapping[str, Array]) -> dict[str, Array]:
+def further_inputs(
+    tape: Tape, units: int, x: Array, inputs: Mapping[str, Array]
+) -> dict[str, Array]:
     """Further inputs, one value a unit each: (B, T, H), or (B, H) beside one step."""
     given = {**inputs, "raw": x} if "raw" in tape.inputs else dict(inputs)
     if set(given) != set(tape.inputs):

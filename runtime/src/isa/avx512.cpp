@@ -5,10 +5,12 @@
 
 #include "engines.hpp"
 #include "kernels/engine.hpp"
+#include "kernels/stepper.hpp"
 
 namespace elman {
 
 extern const Engine<float> avx512_float = ELMAN_SET::engine_of<avx512::F32>("avx512");
 extern const Engine<double> avx512_double = ELMAN_SET::engine_of<avx512::F64>("avx512");
+extern const MakeStepper avx512_stepper = ELMAN_SET::make_either<avx512::F32, avx512::F64>;
 
 }  // namespace elman

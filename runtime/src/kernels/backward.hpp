@@ -1,6 +1,8 @@
 // All steps of some rows, backwards.
 #pragma once
 
+#include <cmath>
+
 #include "kernels/job.hpp"
 
 namespace elman::ELMAN_SET {
@@ -139,6 +141,8 @@ private:
         for (Index r = 0; r < rows; ++r) receive(t, r);
         for (const Stage<Real>& stage : read_) Base::run(stage.lines, rows);
         if (!plan.narrow_output.empty()) add_read(rows);
+        if (back_.clip > 0)
+            for (Index r = 0; r < rows; ++r) clip(r);
         for (Index r = 0; r < rows; ++r) undo(t, r);
         if (call.weight_hr) unproject(rows);
         for (const Stage<Real>& stage : update_) {
@@ -196,6 +200,20 @@ private:
                 for (Index r = 0; r < rows; ++r)
                     add(this->row(carry_[plan.slots[i].index], r), places_[i].at(r),
                         this->state_width(plan.slots[i].index));
+    }
+
+    // In double, and in the order of units: a row's bits depend on nothing else.
+    void clip(Index r) {
+        for (std::size_t k = 0; k < carry_.size(); ++k) {
+            const Index width = this->state_width(k);
+            Real* d = this->row(carry_[k], r);
+            double squares = 0;
+            for (Index i = 0; i < width; ++i) squares += static_cast<double>(d[i]) * static_cast<double>(d[i]);
+            const double norm = std::sqrt(squares), most = static_cast<double>(back_.clip);
+            if (norm <= most) continue;
+            const Real part = static_cast<Real>(most / norm);
+            for (Index i = 0; i < width; ++i) d[i] *= part;
+        }
     }
 
     // Zoneout: what passes it by goes to `past`, the rest to `dnew`.

@@ -33,6 +33,8 @@ public:
         return data_ != nullptr;
     }
 
+    std::size_t bytes() const { return size_ * sizeof(Real); }
+
     Real* at(std::size_t number) const { return data_ + begins_[number]; }
 
 private:

@@ -7,16 +7,24 @@ from elman import __version__
 from elman.cells import Cell
 from elman.cli import (
     cells_command,
+    classify_app,
+    classify_use,
+    compare_app,
     data_command,
     demo_command,
     doctor,
+    export_command,
     forecast_command,
     forecast_use,
     language_app,
     language_use,
+    stream_command,
+    translate_app,
+    translate_use,
 )
 from elman.cli.config import fields
 from elman.cli.console import command
+from elman.cli.doctor_data import STEPS, Briefly
 from elman.cli.flags import finished, listed, with_flags
 from elman.cli.forecast_command import RunSettings
 from elman.tasks.forecast import DEFAULT_STEPS, FIT, ForecastSettings
@@ -55,11 +63,16 @@ def build_app(cells: tuple[type[Cell], ...]) -> "App":
     app.command(train)
     train.command(_train_forecast(cells), name="forecast")
     train.command(language_app.train(cells), name="language")
+    train.command(translate_app.train(cells), name="translate")
+    train.command(classify_app.train(cells), name="classify")
     app.command(_predict(cells), name="predict")
     app.command(_evaluate(cells), name="evaluate")
     app.command(language_app.generate(cells), name="generate")
     app.command(language_app.score(cells), name="score")
+    app.command(stream_command.app(cells), name="stream")
     app.command(_doctor(cells), name="doctor")
+    app.command(compare_app.app(cells))
+    app.command(export_command.app(), name="export")
     app.command(_data(), name="data")
     app.command(_demo(), name="demo")
     app.command(_cells(cells), name="cells")
@@ -96,10 +109,16 @@ def _train_forecast(cells: tuple[type[Cell], ...]) -> Any:
 def _predict(cells: tuple[type[Cell], ...]) -> Any:
     from cyclopts import Parameter
 
+    @finished
+    @with_flags(translate_use.Wanted, "Translators", 2)
     def predict(
         run: Annotated[Path, Parameter(help="Folder of a run, or a model file.")],
+        file: Annotated[
+            Path | None, Parameter(help="Classifiers: examples to judge. Translators: lines.")
+        ] = None,
         /,
         *,
+        text: Annotated[str | None, Parameter(help="Classify or translate this text.")] = None,
         data: Annotated[
             Path | None,
             Parameter(help="CSV with new rows of known or new series; none are needed."),
@@ -124,11 +143,29 @@ def _predict(cells: tuple[type[Cell], ...]) -> Any:
             str, Parameter(help="Series, with commas; all by default.", converter=listed(str))
         ] = "",
         output: Annotated[
-            Path | None, Parameter(name=("--output", "-o"), help="CSV file to write.")
+            Path | None, Parameter(name=("--output", "-o"), help="File to write.")
         ] = None,
         cell: Annotated[str, Parameter(help="Your own cell, if it has one: my.py:MyCell.")] = "",
+        **given: Any,
     ) -> None:
-        """Print the forecast of each series as CSV: name, time, `elman` and its intervals."""
+        """Print the forecast of each series, or the class of each example, as CSV.
+
+        A forecast: name, time, `elman` and its intervals. A class: row, label, and the
+        probability of each class. Of a translator: the translation of each line of FILE,
+        --text or standard input.
+        """
+        others = {"--futr-df": futr_df, "--static-df": static_df, "--h": h, "--level": level}
+        if translate_use.is_translator(run, given):
+            translate_use.check_flags(others | {"--ids": ids})
+            wanted = translate_use.Wanted(**given)
+            translate_use.predict(run, file or data, text, wanted, output, cell, cells)
+            return
+        if classify_use.is_classifier(run):
+            classify_use.check_flags(others | {"--ids": ids})
+            classify_use.predict(run, file or data, text, output, cell, cells)
+            return
+        if file is not None or text is not None:
+            raise ValueError(f"{run}: FILE and --text are for classifiers; give --data FILE")
         if language_use.is_language(run):
             what = "predict is for forecasts; got a language model"
             raise ValueError(f"{run}: {what}; write with it: {command(['generate', run])}")
@@ -141,13 +178,17 @@ def _predict(cells: tuple[type[Cell], ...]) -> Any:
 def _evaluate(cells: tuple[type[Cell], ...]) -> Any:
     from cyclopts import Parameter
 
+    @finished
+    @with_flags(translate_use.Measuring, "Translators", 2)
     def evaluate(
         run: Annotated[Path, Parameter(help="Folder of a run, or a model file.")],
         /,
         *,
         data: Annotated[
             Path | None,
-            Parameter(help="CSV whose end is forecast, or a text; the training data's by default."),
+            Parameter(
+                help="CSV whose end is forecast, a text, or pairs; the training data's by default."
+            ),
         ] = None,
         static_df: Annotated[
             Path | None, Parameter(help="File of the static covariates, if --data has none.")
@@ -164,8 +205,19 @@ def _evaluate(cells: tuple[type[Cell], ...]) -> Any:
             Parameter(help="Learning rate of --dynamic; chosen on validation by default."),
         ] = None,
         cell: Annotated[str, Parameter(help="Your own cell, if it has one: my.py:MyCell.")] = "",
+        **given: Any,
     ) -> None:
         """Print the table of errors, beside those of the baselines."""
+        others = {"--static-df": static_df, "--per-series": per_series, "--rate": rate}
+        if translate_use.is_translator(run, given):
+            translate_use.check_flags(others | {"--dynamic": dynamic})
+            how = translate_use.Measuring(**given)
+            translate_use.evaluate(run, data, how, cell, cells)
+            return
+        if classify_use.is_classifier(run):
+            classify_use.check_flags(others | {"--dynamic": dynamic})
+            classify_use.evaluate(run, data, cell, cells)
+            return
         if language_use.is_language(run):
             language_use.check_flags({"--static-df": static_df, "--per-series": per_series})
             language_use.evaluate(run, data, dynamic, rate, cell, cells)
@@ -181,7 +233,12 @@ def _doctor(cells: tuple[type[Cell], ...]) -> Any:
     from cyclopts import Parameter
 
     def examine(
-        run: Annotated[Path, Parameter(help="Folder of a run, or a model file.")],
+        run: Annotated[
+            Path, Parameter(help="Folder of a run, or a model file; or a task, such as forecast.")
+        ],
+        data: Annotated[
+            Path | None, Parameter(help="After a task: the data to train on a short while.")
+        ] = None,
         /,
         *,
         memory: Annotated[
@@ -196,13 +253,30 @@ def _doctor(cells: tuple[type[Cell], ...]) -> Any:
                 name=("--output", "-o"), help="File to write: .json, .html, .png, .svg or .pdf."
             ),
         ] = None,
-        cell: Annotated[str, Parameter(help="Your own cell, if it has one: my.py:MyCell.")] = "",
+        cell: Annotated[
+            str, Parameter(help="Your own cell, my.py:MyCell; with data, the cell to train.")
+        ] = "",
+        h: Annotated[int | None, Parameter(help="With data: steps to forecast.")] = None,
+        hidden: Annotated[int | None, Parameter(help="With data: units.")] = None,
+        steps: Annotated[
+            int | None, Parameter(help=f"With data: steps of training. [default: {STEPS}]")
+        ] = None,
+        config: Annotated[
+            Path | None, Parameter(help="With data: further settings, from a TOML file.")
+        ] = None,
     ) -> None:
         """Say what a trained network remembers, whether its gradients are ill, and the repair.
 
-        Exits with 0 if it is healthy and 1 if it is ill.
+        Give a run, or a task and data: then a network is trained on them a short
+        while first. Exits with 0 if it is healthy and 1 if it is ill.
         """
-        doctor.check(run, memory, deep, output, cell, cells)
+        briefly = Briefly(h, hidden, steps, config)
+        if data is not None:
+            doctor.check_data(str(run), data, briefly, memory, deep, output, cell, cells)
+        elif briefly != Briefly():
+            raise ValueError("--h, --hidden, --steps and --config need data; give TASK DATA")
+        else:
+            doctor.check(run, memory, deep, output, cell, cells)
 
     return examine
 
@@ -262,7 +336,7 @@ def _demo() -> Any:
             "runs"
         ),
     ) -> None:
-        """Run a task on data that comes with elman. Without a name: list the demonstrations."""
+        """Run a task on data that comes with elman, or a lesson. Without a name: list them."""
         demo_command.demo(name, runs)
 
     return demo

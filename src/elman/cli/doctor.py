@@ -14,6 +14,7 @@ from elman.cells import Cell
 from elman.cli import forecast_use, language_use, run_folder
 from elman.cli.cell_files import find_cell
 from elman.cli.console import result, say
+from elman.cli.doctor_data import Briefly, trained
 from elman.nn import load
 from elman.report import Page
 from elman.tasks.forecast import Forecaster
@@ -50,9 +51,32 @@ def check(
     model, batch, words = _model(run, cell, cells)
     say(words)
     found = doctor.examine(model, batch, memory=memory, deep=deep, **_training(run, model))
+    _report(found, out, str(run))
+
+
+def check_data(
+    task: str,
+    data: Path,
+    briefly: Briefly,
+    memory: int | None,
+    deep: bool,
+    out: Path | None,
+    cell: str,
+    cells: tuple[type[Cell], ...],
+) -> None:
+    """The same on a network that is trained for it, on the data of a task.
+
+    Raises:
+        SystemExit: 1, where an illness was found.
+    """
+    examine = trained(task, data, briefly, cell, cells)
+    _report(examine(memory=memory, deep=deep), out, f"{task} {data}")
+
+
+def _report(found: doctor.Examination, out: Path | None, title: str) -> None:
     result(found.text())
     if out is not None:
-        _write(found, out, str(run))
+        _write(found, out, title)
     sys.stdout.flush()
     if found.status:
         raise SystemExit(found.status)
@@ -118,7 +142,10 @@ def _training(run: Path, model: nn.Module) -> dict[str, Any]:
     # TOML has no word for None, so what is left out was None.
     none = {f.name: None for f in dataclasses.fields(FitSettings) if f.name not in given}
     fit = FitSettings(**none | given) if given else FitSettings()
-    found: dict[str, Any] = {"history": path, "clip_norm": fit.clip_norm}
+    found: dict[str, Any] = {
+        "history": path,
+        "clip_norm": fit.clip_norm if fit.clip == "norm" else None,
+    }
     if fit.optimizer != "sgd":
         found["optimizer"] = build_optimizer(model, fit)
     return found

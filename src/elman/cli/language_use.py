@@ -13,6 +13,7 @@ from elman.tasks.language import LanguageModel
 from elman.tasks.shared import model_path
 from elman.tasks.texts.fitted import TASK
 from elman_runtime import ModelFileError, files, model_file
+from elman_runtime.generate import show
 
 Cells = tuple[type[Cell], ...]
 
@@ -88,24 +89,7 @@ def generate(run: Path, how: Writing, cell: str, cells: Cells) -> None:
             say(f"note: not in the vocabulary, read as unknown: {' '.join(map(repr, unknown))}")
     given = {name: value for name, value in vars(how).items() if not name.startswith("prompt")}
     written = model.stream(prompts, **given)
-    if len(prompts) == 1:
-        _show(prompts[0])
-        for _, text in written:
-            _show(text)
-        _show("\n")
-        return
-    found = list(prompts)
-    for which, text in written:
-        found[which] += text
-    for k, text in enumerate(found):
-        result(f"--- {k + 1}\n{text}")
-
-
-def _show(text: str) -> None:
-    # A terminal that knows fewer characters than the model shows what it can.
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
-    sys.stdout.flush()
+    show(prompts, written, sys.stdout)
 
 
 @dataclass(frozen=True)

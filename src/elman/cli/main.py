@@ -65,7 +65,19 @@ def _message(error: Exception) -> str:
 
 def _verbs(words: list[str]) -> list[str]:
     """The verb and the task at the start of a command."""
-    known = ("train", "predict", "evaluate", "doctor", "data", "demo", "cells", "forecast")
+    known = [
+        "train",
+        "predict",
+        "evaluate",
+        "doctor",
+        "compare",
+        "stream",
+        "data",
+        "demo",
+        "cells",
+        "forecast",
+        "language",
+    ]
     found: list[str] = []
     for word in words[:2]:
         if word not in known:

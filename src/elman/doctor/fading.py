@@ -54,7 +54,8 @@ def vanishing(one: Measured) -> Iterator[Verdict]:
 
 def too_short(one: Measured, needed: int) -> Iterator[Verdict]:
     memory = one.memory
-    if memory is None or memory.steps <= needed or memory.reach >= needed:
+    # Where fewer steps were measured than are needed, what fades within them is ill as well.
+    if memory is None or memory.reach >= min(needed, memory.steps - 1):
         return
     yield Verdict(
         "vanishing",

@@ -51,7 +51,10 @@ def record(call: Call) -> Recorded:
 
     def one(t: int, s: Any) -> tuple[Tensor, Any]:
         keep = call.keep and tuple(k if isinstance(k, float) else k[:, t] for k in call.keep)
-        _, new = step(call.cell, x_at(t), s, p, call.weights, state_mask=call.state_mask, keep=keep)
+        _, new = step(
+            call.cell, x_at(t), s, p, call.weights,
+            state_mask=call.state_mask, keep=keep, clip=call.clip,
+        )  # fmt: skip
         new = states.map_leaves(_node, new)
         # Read again, so that the output is made of the very tensors that are kept.
         return read(call.cell, new, x_at(t), p), new

@@ -53,6 +53,8 @@ class Call:
     """Zoneout: for each state, how much of the new value is taken, (B, T, H) or a number."""
     states: bool = False
     """Whether every state of every step is returned too."""
+    clip: float | None = None
+    """Longest gradient of a row's state as it leaves a step, each state apart; None: no limit."""
 
     @property
     def valid(self) -> Bool[Tensor, "B T"] | None:

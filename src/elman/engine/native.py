@@ -91,6 +91,7 @@ class _Spec:
     reverse: bool
     kept: bool
     """Whether every state of every step is returned too."""
+    clip: float | None
     tape: str
     params: tuple[str, ...]
     inputs: tuple[str, ...]
@@ -120,6 +121,7 @@ class _Spec:
             mask=None if self.state_mask is None else self.state_mask.to(dtype).contiguous(),
             keep=[_time_first(k.to(dtype)) if isinstance(k, Tensor) else nothing for k in keep],
             share=[1.0 if isinstance(k, Tensor) else float(k) for k in keep],
+            clip=self.clip or 0.0,
             tape=self.tape,
             reverse=self.reverse,
         )
@@ -143,6 +145,7 @@ def _pack(call: Call, dtype: torch.dtype) -> tuple[_Spec, list[Tensor | None]]:
         call.keep,
         call.reverse,
         call.states,
+        call.clip,
         tape,
         tuple(w.params),
         names,
@@ -229,6 +232,7 @@ def _again(spec: _Spec, given: Arguments) -> list[Tensor]:
             spec.state_mask,
             spec.keep,
             spec.kept,
+            spec.clip,
         )
     )
     states = found.states if spec.kept else ()

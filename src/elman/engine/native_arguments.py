@@ -35,6 +35,7 @@ class Arguments:
     mask: Tensor | None  # (B, P)
     keep: list[Tensor]  # (T, B, S) each, or (0,) where `share` holds
     share: list[float]
+    clip: float  # the longest gradient of a row's state at a step; 0 is no limit
     tape: str
     reverse: bool
 

@@ -62,8 +62,8 @@ def recurrent_backward(
 _SCHEMA = (
     "(Tensor x, Tensor weight_ih, Tensor? weight_hh, Tensor? bias_ih, Tensor? bias_hh,"
     " Tensor? weight_hr, Tensor[] params, Tensor[] state, Tensor[] start, Tensor[] inputs,"
-    " Tensor? lengths, Tensor? reset, Tensor? mask, Tensor[] keep, float[] share, str tape,"
-    " bool reverse, "
+    " Tensor? lengths, Tensor? reset, Tensor? mask, Tensor[] keep, float[] share, float clip,"
+    " str tape, bool reverse, "
 )
 _library = torch.library.Library("elman", "DEF")  # type: ignore[no-untyped-call]
 _define: Any = _library.define  # torch has no types for these
@@ -214,6 +214,7 @@ def _recurrent_backward(*flat: Any, lean: bool = False) -> list[Tensor]:
         ),
         _addresses(new["dinputs"]),
         _addresses(new["dparams"]),
+        *((a.clip,) if a.clip else ()),
     )
     return [t for part in new.values() for t in part]
 
@@ -261,7 +262,7 @@ def _derivative(ctx: Any, up: Sequence[Tensor | None]) -> tuple[Any, ...]:
     lists = [[next(gradients) for _ in part] for part in (a.params, a.state, a.start, a.inputs)]
     # Of an empty list the derivative is an empty list, of numbers it is None.
     share: list[None] | None = None if a.share else []
-    return (*dense, *lists, None, None, None, [None] * len(a.keep), share, None, None, None)
+    return (*dense, *lists, None, None, None, [None] * len(a.keep), share, None, None, None, None)
 
 
 torch.library.register_autograd("elman::recurrent", _derivative, setup_context=_remember)

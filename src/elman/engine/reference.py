@@ -31,6 +31,7 @@ def run(call: Call) -> Result:
             call.weights,
             state_mask=call.state_mask,
             keep=call.keep and tuple(k if isinstance(k, float) else k[:, t] for k in call.keep),
+            clip=call.clip,
         )
 
     return scan(

@@ -61,6 +61,8 @@ def _aten_verdict(call: Call) -> Verdict:
         return no("ATen projects the state of an LSTM only", "set proj_size=0")
     if call.states and len(call.cell.state) > 1:
         return no("ATen returns c for the last step alone", "ask for states=True only to look")
+    if call.clip is not None:
+        return no("ATen gives no gradient of a single step", "set clip_steps=None")
     if _transformed():
         return no("ATen's layers do not know torch.func's vmap and jvp")
     if not call.x.is_floating_point():

@@ -88,10 +88,12 @@ def step(
     *,
     state_mask: Tensor | None = None,
     keep: tuple[Tensor | float, ...] | None = None,
+    clip: float | None = None,
 ) -> tuple[Tensor, Any]:
     """The output (B, O) and the new `cell.State` of one step.
 
-    In this order: state dropout, projection by U, update, projection V, zoneout.
+    In this order: state dropout, projection by U, update, projection V, zoneout. `clip` shortens
+    the gradient of the new state, that of the output included.
     """
     h = s[0] if state_mask is None else s[0] * state_mask
     new = as_state(cell, cell.update(x, RecurrentProjection(cell, weights, h), s, p))
@@ -99,7 +101,33 @@ def step(
         new = new._replace(**{cell.state[0]: linear(new[0], weights.weight_hr)})
     if keep is not None:
         new = cell.State(*(old + k * (v - old) for old, v, k in zip(s, new, keep, strict=True)))
+    if clip is not None:
+        new = cell.State(*(clipped(v, clip) for v in new))
     return read(cell, new, x, p), new
+
+
+def clipped(value: Tensor, most: float) -> Tensor:
+    """The value itself (B, H); its gradient is shortened to a norm of `most` in each row."""
+    found: Tensor = _ClippedGradient.apply(value, most)  # type: ignore[no-untyped-call]
+    return found
+
+
+class _ClippedGradient(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(value: Tensor, _clip: float) -> Tensor:
+        return value.view_as(value)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:  # noqa: ARG004
+        ctx.clip = inputs[1]
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        norm = gradient.norm(dim=-1, keepdim=True)
+        # Exactly 1 where nothing is to be shortened.
+        return gradient * (ctx.clip / norm.clamp(min=ctx.clip)), None
 
 
 def as_state(cell: type[Cell], values: Any) -> Any:

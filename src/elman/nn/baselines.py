@@ -1,5 +1,7 @@
 """Networks without a memory, to stand beside the recurrent ones."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -17,6 +19,11 @@ class LinearMap(nn.Linear):
     def forward(self, input: Tensor) -> Tensor:
         """As nn.Linear does, with weight and bias times `RATE`."""
         return nn.functional.linear(input, self.weight * self.RATE, self.bias * self.RATE)
+
+    def lower(self, builder: Any, x: Any) -> Any:
+        """The map in a program, its weights as they are used."""
+        weight, bias = (parameter.detach() * self.RATE for parameter in (self.weight, self.bias))
+        return builder.linear(x, weight, bias)
 
     @torch.no_grad()
     def add_(self, weight: Tensor, bias: Tensor) -> None:
@@ -46,6 +53,10 @@ class NLinear(nn.Module):
         out: Tensor = self.linear(x)
         return out
 
+    def lower(self, builder: Any, x: Any) -> Any:
+        """The same in a program."""
+        return builder.lower(self.linear, x, name="linear")
+
 
 class FeedForward(nn.Module):
     """The same linear map and, beside it, one hidden layer: what a recurrence has to beat."""
@@ -63,6 +74,12 @@ class FeedForward(nn.Module):
         """From windows (B, L) to forecasts (B, K)."""
         out: Tensor = self.linear(x) + self.outer(self.dropout(torch.relu(self.inner(x))))
         return out
+
+    def lower(self, builder: Any, x: Any) -> Any:
+        """The same in a program."""
+        inner = builder.apply("relu", builder.lower(self.inner, x, name="inner"))
+        linear = builder.lower(self.linear, x, name="linear")
+        return builder.apply("add", linear, builder.lower(self.outer, inner, name="outer"))
 
     @staticmethod
     def hidden_for(parameters: int, window: int, h: int) -> int:

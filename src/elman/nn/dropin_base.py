@@ -72,6 +72,12 @@ class DropIn(nn.RNNBase):
                 return found
         return self._layers(*self._prepare(input, hx, lengths, reset))
 
+    def lower(self, builder: Any, x: Any, hx: Any = None) -> Any:
+        """Write this layer into a program, where the batch comes first (`elman.nn.Builder`)."""
+        from elman.nn.torch_layers import lower_rnn
+
+        return lower_rnn(builder, self, x, hx)
+
     def first_call(
         self,
         input: Input,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,6 +33,20 @@ class Masks:
 
 
 NO_MASKS = Masks(None, None, None, None, None, None)
+
+
+def drawn(layer: Any, widths: Sequence[int], batch: int, steps: int) -> Masks:
+    """Masks for a training pass of a `Recurrent`; `widths` are those of its states."""
+    like, rates, k = layer.weight_ih_l0, layer.rates, len(layer.suffixes)
+    recurrent = len(layer.cell.recurrent) * layer.hidden_size
+    return Masks(
+        scaled(rates.input_dropout, like, batch, layer.input_size),
+        scaled(rates.dropout, like, layer.layers - 1, batch, layer.output_size),
+        scaled(rates.output_dropout, like, batch, layer.output_size),
+        scaled(rates.state_dropout, like, k, batch, widths[0]),
+        scaled(rates.weight_drop, like, k, recurrent, widths[0]),
+        zoneout_masks(layer.zoneout, like, k, batch, steps, widths) if layer.zoneout else None,
+    )
 
 
 def scaled(p: float, like: Tensor, *shape: int) -> Tensor | None:

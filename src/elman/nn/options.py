@@ -1,7 +1,7 @@
 """The arguments of a recurrent layer, checked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from elman.cells import Cell, by_name
@@ -71,3 +71,20 @@ def constants_of(cell: type[Cell], given: Mapping[str, float] | None) -> dict[st
             f"constants: {cell.__name__} has {tuple(cell.constants)}, got {min(unknown)!r}"
         )
     return {**cell.constants, **(given or {})}
+
+
+def settings_of(layer: Any) -> dict[str, Any]:
+    """The arguments that make a `Recurrent` like this one, as JSON can hold them."""
+    zoneout = dict(zip(layer.cell.state, layer.zoneout, strict=True)) if layer.zoneout else 0.0
+    return {
+        "cell": layer.cell.__name__,
+        **{name: getattr(layer, name) for name in ("input_size", "hidden_size", "layers")},
+        "bidirectional": layer.directions > 1,
+        **{name: getattr(layer, name) for name in ("bias", "proj_size", "residual")},
+        **{name: getattr(layer, name) for name in ("layer_norm", "learn_initial_state")},
+        **asdict(layer.rates),
+        "zoneout": zoneout,
+        "clip_steps": layer.clip_steps,
+        "constants": layer.constants,
+        "engine": layer.engine,
+    }

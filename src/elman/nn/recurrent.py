@@ -1,7 +1,6 @@
 """Any cell as a layer: stacked, in both directions, over batches of unequal lengths."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -15,12 +14,14 @@ from elman.cells import Cell
 from elman.engine import Call, Result, Weights, checked
 from elman.engine.step import as_state, parameters
 from elman.nn.layout import check_sizes, check_stack, constrained, parameter_shapes
-from elman.nn.masks import NO_MASKS, Masks, scaled, zoneout_masks
-from elman.nn.options import Rates, as_cell, constants_of, positive, zoneout_rates
+from elman.nn.lowering import lower_recurrent, lower_recurrent_step
+from elman.nn.masks import NO_MASKS, Masks, drawn
+from elman.nn.options import Rates, as_cell, constants_of, positive, settings_of, zoneout_rates
 from elman.nn.sequence import (
     Pass,
     as_lengths,
     as_reset,
+    check_clip,
     check_input,
     check_inputs,
     check_state,
@@ -57,6 +58,10 @@ class Recurrent(nn.Module):
         zoneout: share of the units that keep their old state at a step; a number, or one for each
             state by name.
         learn_initial_state: make the state before the first step a parameter.
+        clip_steps: longest gradient of the state as it leaves a step, row by row and each state
+            apart, on its way back; None: no limit. What explodes within a sequence is cut where it
+            does, and one row's explosion does not shorten what the others say, as `clip_norm` of
+            `FitSettings` does. `native` and `reference` know it. (Graves, 2013, clips so.)
         constants: values for the cell's constants, by name.
         engine: force an engine; None leaves the choice to each call.
 
@@ -100,6 +105,7 @@ class Recurrent(nn.Module):
         weight_drop: float = 0.0,
         zoneout: float | Mapping[str, float] = 0.0,
         learn_initial_state: bool = False,
+        clip_steps: float | None = None,
         constants: Mapping[str, float] | None = None,
         engine: str | None = None,
         device: torch.device | str | None = None,
@@ -117,6 +123,7 @@ class Recurrent(nn.Module):
         self.rates = Rates(dropout, input_dropout, output_dropout, state_dropout, weight_drop)
         self.zoneout = zoneout_rates(zoneout, self.cell.state)
         self.learn_initial_state = learn_initial_state
+        self.clip_steps = check_clip(clip_steps)
         self.constants = constants_of(self.cell, constants)
         self.engine = checked(engine)
         self._create_parameters({"device": device, "dtype": dtype})
@@ -158,7 +165,9 @@ class Recurrent(nn.Module):
             with torch.no_grad():
                 getattr(self, f"{name}_0_{suffix}").copy_(torch.as_tensor(value))
 
-    def _weights(self, k: int, masks: Masks = NO_MASKS) -> Weights:
+    def weights(self, k: int, masks: Masks = NO_MASKS) -> Weights:
+        """The parameters that an engine takes for layer and direction k of `suffixes`."""
+
         def get(name: str) -> Tensor | None:
             return getattr(self, f"{name}_{self.suffixes[k]}", None)
 
@@ -185,7 +194,7 @@ class Recurrent(nn.Module):
         """The state before the first step as the cell declares it, each broadcastable to (H,)."""
         if self.cell.start is None:
             return self.cell.State(*(0.0 for _ in self.cell.state))
-        p = parameters(self._weights(self.suffixes.index(suffix)), self.constants)
+        p = parameters(self.weights(self.suffixes.index(suffix)), self.constants)
         return as_state(self.cell, self.cell.start(p))
 
     def initial_state(self, batch: int) -> State:
@@ -301,17 +310,16 @@ class Recurrent(nn.Module):
 
     def draw_masks(self, batch: int, steps: int) -> Masks:
         """Random masks for a training pass over `steps` steps of `batch` rows."""
-        like, rates, k = self.weight_ih_l0, self.rates, len(self.suffixes)
-        recurrent = len(self.cell.recurrent) * self.hidden_size
         widths = [self._width(name) for name in self.cell.state]
-        return Masks(
-            scaled(rates.input_dropout, like, batch, self.input_size),
-            scaled(rates.dropout, like, self.layers - 1, batch, self.output_size),
-            scaled(rates.output_dropout, like, batch, self.output_size),
-            scaled(rates.state_dropout, like, k, batch, widths[0]),
-            scaled(rates.weight_drop, like, k, recurrent, widths[0]),
-            zoneout_masks(self.zoneout, like, k, batch, steps, widths) if self.zoneout else None,
-        )
+        return drawn(self, widths, batch, steps)
+
+    def lower(self, builder: Any, x: Any, state: Any = None, **inputs: Any) -> tuple[Any, State]:
+        """Write these layers into a program (`elman.nn.Builder`); values in, values out."""
+        return lower_recurrent(self, builder, x, state, **inputs)
+
+    def lower_step(self, builder: Any, x: Any, state: State, **inputs: Any) -> tuple[Any, State]:
+        """One step in a program, from a state of values such as `lower` returns."""
+        return lower_recurrent_step(self, builder, x, state, **inputs)
 
     def first_call(self, x: Tensor, state: State | None = None, **options: Any) -> Call:
         """What `forward` with these arguments asks of an engine for the first layer, forwards."""
@@ -362,7 +370,7 @@ class Recurrent(nn.Module):
             self.cell,
             y,
             run.state[k],
-            self._weights(k, run.masks),
+            self.weights(k, run.masks),
             self.constants,
             run.inputs,
             run.lengths,
@@ -372,23 +380,13 @@ class Recurrent(nn.Module):
             state_mask=None if run.masks.state is None else run.masks.state[k],
             keep=keep,
             states=run.states,
+            clip=self.clip_steps,
         )
 
     @property
     def settings(self) -> dict[str, Any]:
         """The arguments that make a layer like this one, as JSON can hold them."""
-        zoneout = dict(zip(self.cell.state, self.zoneout, strict=True)) if self.zoneout else 0.0
-        return {
-            "cell": self.cell.__name__,
-            **{name: getattr(self, name) for name in ("input_size", "hidden_size", "layers")},
-            "bidirectional": self.directions > 1,
-            **{name: getattr(self, name) for name in ("bias", "proj_size", "residual")},
-            **{name: getattr(self, name) for name in ("layer_norm", "learn_initial_state")},
-            **asdict(self.rates),
-            "zoneout": zoneout,
-            "constants": self.constants,
-            "engine": self.engine,
-        }
+        return settings_of(self)
 
     def extra_repr(self) -> str:
         """What `print(layer)` shows."""

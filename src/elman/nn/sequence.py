@@ -1,5 +1,6 @@
 """Checks of what a recurrent layer is given, and the clearing of padding."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,15 @@ class Pass:
     masks: Masks
     states: bool
     inputs: dict[str, Tensor]
+
+
+def check_clip(value: Any) -> float | None:
+    """The longest gradient of a step's state: a number above 0, or None."""
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
+        raise ValueError(f"clip_steps: must be above 0 and finite, got {value!r}; None is no limit")
+    return float(value)
 
 
 def check_input(x: Tensor, input_size: int, like: Tensor) -> None:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from elman import state as states
 from elman.engine import reference, valid_steps
+from elman.nn.refused import CannotStore, named
 from elman.nn.sequence import as_lengths, as_reset, clear
 
 __all__ = ["SteppedModule"]
@@ -47,6 +48,15 @@ class SteppedModule(nn.Module):
         """One step: x (B, ...) and a state to y (B, O) and the new state."""
         y, new = cast(Any, self.module).step(x, state[0])
         return y, (new,)
+
+    def lower(self, builder: Any, x: Any) -> tuple[Any, tuple[Any]]:
+        """The module's own `lower`, where it has one; its state has no value in a program."""
+        if not hasattr(self.module, "lower"):
+            raise CannotStore(
+                f"{builder.where or 'the layer'} is {named(self.module)}, of which no more is "
+                "known than that it runs; write it as a Cell, or give it a lower(builder, x)"
+            )
+        return builder.lower(self.module, x, name="module"), (None,)
 
     def last(self, state: tuple[Any]) -> Tensor:
         """The first tensor of the state (B, ...)."""

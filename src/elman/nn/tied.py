@@ -1,6 +1,7 @@
 """Tokens in and tokens out: an embedding, and an output layer that may share its weights."""
 
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -50,3 +51,12 @@ class Tied(nn.Module):
         """Features (..., F) to logits (..., V)."""
         weight = self.weight if self.output is None else self.output
         return nn.functional.linear(features, weight, self.bias)
+
+    def lower_embed(self, builder: Any, tokens: Any) -> Any:
+        """`embed` in a program."""
+        return builder.embedding(tokens, self.weight)
+
+    def lower_logits(self, builder: Any, features: Any) -> Any:
+        """`logits` in a program; shared weights are stored once."""
+        weight, name = (self.weight, "weight") if self.output is None else (self.output, "output")
+        return builder.linear(features, weight, self.bias, (name, "bias"))

@@ -12,8 +12,7 @@ The same in Python, silent and writing nothing:
     >>> forecaster.predict(level=[80]).columns
     ['unique_id', 'ds', 'elman', 'elman-lo-80', 'elman-hi-80']
 
-Beside every result stands what is naive, linear or without a memory. `elman demo forecast` printed
-a test MASE of 0.989; NLinear 1.029, feedforward 0.989.
+`elman demo forecast` printed a test MASE of 0.989; NLinear 1.029, feedforward 0.989.
 """
 
 import dataclasses
@@ -26,8 +25,9 @@ from torch import Tensor, nn
 
 from elman.cells import Cell, by_name
 from elman.data import Panel, get_missing_future, make_future_dataframe, read_panel
-from elman.tasks.forecasting import drawing, frames, store
+from elman.tasks.forecasting import drawing, frames, store, streaming
 from elman.tasks.forecasting.ahead import ahead
+from elman.tasks.forecasting.contest import Contest as Contest
 from elman.tasks.forecasting.crossing import Cutoffs, cross_validate
 from elman.tasks.forecasting.evaluation import Evaluation
 from elman.tasks.forecasting.fitted import Fitted
@@ -41,6 +41,7 @@ from elman.tasks.forecasting.spread import objective
 from elman.tasks.forecasting.windows import Batch, Validation, Windows
 from elman.tasks.shared import Say, silent, sort_out
 from elman.train import FitResult, FitSettings, fit
+from elman_runtime.stream import Stream
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -119,12 +120,11 @@ class Forecaster:
 
         Args:
             df: a path, a dataframe, or a dict of columns: one row for each series and time.
-            static_df: one row for each series with `stat_exog_list`, if `df` has not.
-            futr_df: rows after the end with `futr_exog_list`, for forecasts from there.
+            static_df: a row a series with `stat_exog_list`; futr_df: rows after the end with
+                `futr_exog_list`.
             warm_start: begin with the weights of the last fit, or of the model that was loaded.
             run_dir: for checkpoints and history; None writes nothing. `resume` goes on with it.
-            progress: True shows progress on standard error.
-            say: is given what is trained and what has to be known, a line each.
+            progress: True shows progress on standard error. `say` is given what has to be known.
 
         Raises:
             elman.data.DataError: the table cannot be used; says where and how to repair it.
@@ -171,8 +171,7 @@ class Forecaster:
 
         Args:
             df: new rows of known or new series, to forecast from; None for what `fit` saw last.
-            futr_df: covariates that are known ahead: see `make_future_dataframe`.
-            static_df: those that do not change, of new series.
+            futr_df, static_df: covariates known ahead (`make_future_dataframe`); unchanging ones.
             h: steps; None for those it was fitted for. More go on from its own forecasts.
             level: of the intervals, in per cent; None for those of the settings, [] for none.
             ids: the series; all by default. `say` is given what had to be assumed, a line each.
@@ -213,13 +212,15 @@ class Forecaster:
         Nothing after a cutoff is used for its forecasts. What was fitted before stays as it is.
 
         Args:
-            n_windows: cutoffs of each series; the last forecast ends with it.
-            step_size: steps between cutoffs; h by default.
-            refit: train before each cutoff; else once, before the first.
-            level, say: as in `predict`.
+            n_windows, step_size: cutoffs of each series, and steps between them; h by default.
+            refit: train before each; else once, before the first. `level`, `say`: as in `predict`.
         """
         panel = df if isinstance(df, Panel) else self.read(df, static_df)
         return cross_validate(self._job(say), panel, Cutoffs(n_windows, step_size, refit), level)
+
+    def stream(self, series: str | None = None) -> Stream:
+        """A series (None: the only one) to feed value by value; `streaming.stream` says more."""
+        return streaming.stream(self.fitted, self.settings, series)
 
     def plot(self, series: str | None = None, ax: "Axes | None" = None) -> "Axes":
         """The end of a series (the first by default) and its forecast, drawn on `ax`."""

@@ -34,15 +34,17 @@ from elman.tasks.shared import Say, silent, sort_out
 from elman.tasks.texts import dynamic
 from elman.tasks.texts import fitted as stored
 from elman.tasks.texts.batches import Batch, Stretches
+from elman.tasks.texts.contest import Contest as Contest
 from elman.tasks.texts.evaluation import Evaluation
 from elman.tasks.texts.fitted import Fitted
 from elman.tasks.texts.learning import Job, learn, measured
 from elman.tasks.texts.measuring import Score, measurable, sampled_nats
 from elman.tasks.texts.scoring import Scored, score_text
 from elman.tasks.texts.settings import DEFAULT_STEPS, FIT, LanguageSettings, budgeted
-from elman.tasks.texts.writing import check_writing, write
+from elman.tasks.texts.writing import runner_of
 from elman.train import FitResult, FitSettings, fit
 from elman_runtime.sample import Sampling
+from elman_runtime.writing import check_writing, write
 
 __all__ = ["DEFAULT_STEPS", "FIT", "LanguageModel", "LanguageSettings", "budgeted"]
 
@@ -176,7 +178,8 @@ class LanguageModel:
         check_writing(prompts, length, words)
         how = Sampling(temperature, top_k, top_p, min_p)
         own = self.fitted
-        return write(own.network, own.vocabulary, prompts, length, how, seed=seed, stop=words)
+        runner = runner_of(own.network)
+        return write(runner, own.vocabulary, prompts, length, how, seed=seed, stop=words)
 
     def score(self, text: str) -> Scored:
         """What each token of a text costs, as numbers and as a picture."""

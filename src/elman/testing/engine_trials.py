@@ -41,6 +41,8 @@ class Kind(NamedTuple):
     states: bool = False
     filled: bool = False
     """Beyond each row's length stands NaN, in what comes from above too."""
+    clip: float | None = None
+    """Longest gradient of the state at a step."""
     strength: float = 1.0
     """What U is multiplied by: beyond 1, what is small may grow."""
 
@@ -65,6 +67,8 @@ KINDS: dict[str, Kind] = {
     "states of every step": BOTH._replace(states=True, regularised=True, reset=True),
     "states of ragged rows": BOTH._replace(states=True, ragged=True),
     "NaN in padding": BOTH._replace(filled=True, ragged=True),
+    "clipped at every step": EVERYTHING._replace(clip=0.5),
+    "clipped, with projection": EVERYTHING._replace(clip=0.5, projected=True, states=True),
     "both directions": BOTH,
     "unstable": BOTH._replace(strength=1.5),
 }
@@ -94,6 +98,8 @@ QUICK: tuple[tuple[str, Size], ...] = (
     ("states of every step", Size(4, 3, 2, 5)),
     ("states of ragged rows", Size(4, 4, 2, 5)),
     ("NaN in padding", Size(4, 4, 2, 5)),
+    ("clipped at every step", Size(5, 4, 2, 5)),
+    ("clipped, with projection", Size(4, 3, 2, 6)),
     ("both directions", Size(37, 41, 3, 67)),
     ("unstable", Size(2, 25, 3, 7)),
 )
@@ -184,6 +190,7 @@ def _options(kind: Kind, case: Case) -> dict[str, Any]:
         "bias": kind.bias,
         "proj_size": case.size.hidden // 2 if kind.projected else 0,
         "learn_initial_state": kind.learnt,
+        "clip_steps": kind.clip,
         **(rates if kind.regularised else {}),
     }
 

@@ -8,7 +8,7 @@ from elman.train.settings import DEFAULT_EPOCHS, FitSettings
 # What a resumed run may change: how long it goes on, and what does not touch the weights.
 CHANGEABLE = {
     *("steps", "epochs", "minutes", "patience"),
-    *("checkpoint_every", "checkpoint_seconds", "keep_checkpoints", "log_every"),
+    *("checkpoint_every", "checkpoint_seconds", "keep_checkpoints", "log_every", "doctor"),
 }
 
 

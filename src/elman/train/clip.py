@@ -1,6 +1,7 @@
 """Gradients: their norm, whether they are finite, and their clipping."""
 
 import math
+from collections import deque
 from collections.abc import Iterable
 
 import torch
@@ -20,20 +21,55 @@ def gradient_norm(parameters: Iterable[nn.Parameter]) -> Tensor:
     return largest * nn.utils.get_total_norm([g / largest.to(g.device) for g in gradients])
 
 
-def clip_gradients(parameters: list[nn.Parameter], settings: FitSettings) -> tuple[float, bool]:
-    """Clip by value, then by norm, in place. Returns the norm before, and if the norm was cut.
+class Clipper:
+    """Clips gradients as the settings say, and remembers the norms that `auto` goes by."""
 
-    A norm that is not finite comes back as it is, and nothing is clipped: the step is lost.
-    """
-    norm = gradient_norm(parameters)
-    length = float(norm)
-    if not math.isfinite(length):
-        return length, False
-    if settings.clip_value is not None:
-        nn.utils.clip_grad_value_(parameters, settings.clip_value)
-    if settings.clip_norm is None:
-        return length, False
-    if settings.clip_value is not None:
+    FIRST = 10
+    """Norms from which on their quantile is believed."""
+
+    def __init__(self, settings: FitSettings) -> None:
+        self.settings = settings
+        self.norms: deque[float] = deque(maxlen=settings.clip_history)
+
+    def __call__(self, parameters: list[nn.Parameter]) -> tuple[float, bool]:
+        """Clip by value, then by norm, in place. Returns the norm before, and if the norm was cut.
+
+        A norm that is not finite comes back as it is, and nothing is clipped: the step is lost,
+        and `auto` does not remember it.
+        """
         norm = gradient_norm(parameters)
-    nn.utils.clip_grads_with_norm_(parameters, settings.clip_norm, norm)
-    return length, float(norm) > settings.clip_norm
+        length = float(norm)
+        if not math.isfinite(length):
+            return length, False
+        if self.settings.clip_value is not None:
+            nn.utils.clip_grad_value_(parameters, self.settings.clip_value)
+            norm = gradient_norm(parameters)
+        limit = self._limit(float(norm))
+        if limit is None:
+            return length, False
+        nn.utils.clip_grads_with_norm_(parameters, limit, norm)
+        return length, float(norm) > limit
+
+    def _limit(self, norm: float) -> float | None:
+        if self.settings.clip == "norm":
+            return self.settings.clip_norm
+        if norm:  # a gradient of zeros says nothing of how long the others are
+            self.norms.append(norm)
+        if len(self.norms) < self.FIRST:
+            return self.settings.clip_norm
+        return quantile(self.norms, self.settings.clip_quantile)
+
+    def pack(self) -> list[float]:
+        """What a checkpoint stores: the norms, oldest first."""
+        return list(self.norms)
+
+    def unpack(self, stored: list[float]) -> None:
+        """The opposite of `pack`."""
+        self.norms.clear()
+        self.norms.extend(stored)
+
+
+def quantile(values: Iterable[float], share: float) -> float:
+    """The smallest of the values that `share` of them do not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]

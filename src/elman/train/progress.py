@@ -29,6 +29,9 @@ class Progress:
     def evaluated(self, text: str) -> None:
         """The metrics of an evaluation, as text: shown with the steps that follow."""
 
+    def said(self, line: str) -> None:
+        """Something that a person should read: a line of its own."""
+
     def close(self) -> None:
         """No more will come."""
 
@@ -54,6 +57,9 @@ class Lines(Progress):
 
     def evaluated(self, text: str) -> None:
         self._metrics = "  " + text
+
+    def said(self, line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
 
     def _print(self, text: str) -> None:
         print(text + self._metrics, file=sys.stderr, flush=True)
@@ -82,6 +88,9 @@ class Bar(Progress):
 
     def evaluated(self, text: str) -> None:
         self._bar.update(self._task, metrics=text)
+
+    def said(self, line: str) -> None:
+        self._bar.console.print(line, markup=False, highlight=False)
 
     def close(self) -> None:
         self._bar.stop()

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from elman.doctor import Examination
+
 
 class TrainingDiverged(RuntimeError):
     """Loss or gradient was not finite in too many steps in a row.
@@ -25,6 +27,8 @@ class FitResult:
     - `clipped`: share of steps, 0 to 1, whose gradient was longer than `clip_norm`.
     - `history`: path of `history.jsonl`; None without a run folder.
     - `resumed_from`: step of the checkpoint that this call started at; None if it started afresh.
+    - `examination`: the doctor's last (`FitSettings(doctor=...)`), whose `section()` goes into a
+      report; None where there was none.
     """
 
     steps: int
@@ -36,3 +40,4 @@ class FitResult:
     clipped: float
     history: Path | None
     resumed_from: int | None
+    examination: Examination | None = None

@@ -39,6 +39,7 @@ class Counters:
     window_loss: float = 0.0  # sum since the last line of history
     window_steps: int = 0
     history: int = 0  # bytes
+    verdicts: list[str] = field(default_factory=list)  # the doctor's, each once
 
     def note(self, report: StepReport) -> None:
         """Count one step."""
@@ -142,6 +143,7 @@ class Run:
             "model": tensors_of_model(self.model),
             "optimizer": self.stepper.optimizer.state_dict(),
             "average": self.stepper.average.pack(),
+            "norms": self.stepper.clipper.pack(),
             "carry": self.stepper.carry,
             "best": self.best_weights,
         }
@@ -153,6 +155,7 @@ class Run:
         copy_into(live, stored["model"])
         load_optimizer(self.stepper.optimizer, stored["optimizer"])
         self.stepper.average.unpack(stored["average"])
+        self.stepper.clipper.unpack(stored.get("norms", []))
         self.stepper.carry = stored["carry"]
         self.counters = Counters(**stored["counters"])
         self.plateau = Plateau(**stored["plateau"])

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from elman.train import checkpoint, folder
 from elman.train.budget import check_reached, check_same, planned_steps, resumed_timed
+from elman.train.examining import Examiner, in_a_line
 from elman.train.history import History
 from elman.train.interrupt import Interrupts
 from elman.train.prefetch import Batches, Prefetch
@@ -40,6 +41,7 @@ class Session:
         self.run_dir, self.on_log, self.interrupts = run_dir, on_log, interrupts
         self.settings = run.settings
         self.progress = Progress()
+        self.examiner = Examiner(run)
         self.history: History | None = None
         self.saved_step, self.saved_at = -1, time.monotonic()
         self.between_steps = True  # False while the weights may be half-way
@@ -118,6 +120,7 @@ class Session:
         micro = run.micro_batches(counters.step, reader)
         rate = learning_rate(self.settings, counters.step, counters.total, run.plateau.scale)
         seed_step(self.settings.seed, counters.step, stepper.device)
+        self.examiner.note(micro[0][1])
         run.model.train()
         self.between_steps = False
         report = stepper.step(micro, rate)
@@ -128,20 +131,34 @@ class Session:
         if counters.step == 1 and self.run_dir is not None:
             encode(stepper.carry, "carry")  # refused now, not when the first checkpoint is due
         self.progress.step(counters.step, report.loss)
+        self._examine()
+
+    def _examine(self) -> None:
+        found = self.examiner.examined()
+        if found is None:
+            return
+        line, verdicts = found
+        self._log(line)
+        for verdict in verdicts:
+            self.progress.said(in_a_line(verdict, self.run.counters.step))
 
     def _check_diverged(self, report: StepReport) -> None:
         counters = self.run.counters
         if counters.skipped_in_row < self.settings.max_skipped:
             return
-        kept = ""
+        kept = self._last_verdict()
         if self.run_dir is not None:
-            kept = f"; checkpoints of good steps are in {self.run_dir / folder.CHECKPOINTS}"
+            kept = f"; checkpoints of good steps are in {self.run_dir / folder.CHECKPOINTS}{kept}"
         raise TrainingDiverged(
             f"loss and gradient must be finite; in {counters.skipped_in_row} steps in a row, up to "
             f"step {counters.step}, they were not (loss {report.loss}, gradient norm "
             f"{report.norm}); start again with a lower lr (now {self.settings.lr}), a clip_norm or "
             f"a warmup, and look for NaN or very large values in the data{kept}"
         )
+
+    def _last_verdict(self) -> str:
+        last = self.examiner.last
+        return "" if last is None else f". The doctor, last time: {last.summary()}"
 
     def _log_step(self, report: StepReport, rate: float) -> None:
         counters = self.run.counters
@@ -227,4 +244,5 @@ class Session:
             clipped=counters.clipped / max(1, counters.step),
             history=None if self.run_dir is None else self.run_dir / folder.HISTORY,
             resumed_from=resumed_from,
+            examination=self.examiner.last,
         )

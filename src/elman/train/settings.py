@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 OptimizerName = Literal["adamw", "adam", "nadam", "radam", "rmsprop", "sgd"]
 ScheduleName = Literal["cosine", "plateau", "constant"]
+ClipName = Literal["norm", "auto"]
 
 DEFAULT_EPOCHS = 10
 
@@ -33,8 +34,16 @@ class FitSettings:
     - `min_lr`: the learning rate that a schedule ends in, or does not go below.
     - `plateau_factor`: factor on the learning rate, above 0 and below 1.
     - `plateau_patience`: evaluations.
+    - `clip`: norm (at `clip_norm`) or auto: at a quantile of the norms of the last
+      `clip_history` steps, this one included, whatever the scale of the loss. Published for
+      separation of sources (AutoClip, Seetharaman et al. 2020), not for recurrent networks;
+      there as here it ends the search for a limit, and no more.
     - `clip_norm`: longest gradient, as the Euclidean norm over all parameters; None: no limit.
-    - `clip_value`: largest absolute entry of a gradient, cut before `clip_norm`; None: no limit.
+      With auto, the limit until there are 10 norms.
+    - `clip_quantile`: of auto, above 0 and at most 1. At 0.5 half of all steps are shortened, and
+      as many as half may explode without raising the limit. The paper takes 0.1.
+    - `clip_history`: steps whose norms auto remembers; a checkpoint holds them.
+    - `clip_value`: largest absolute entry of a gradient, cut before the norm is; None: no limit.
     - `accumulate`: micro-batches per step; the gradient is that of the mean of their losses.
     - `ema`: decay per step of the averaged weights that are evaluated and returned; 0: the
       weights themselves. It warms up, min(ema, (1 + n) / (10 + n)) at update n, so that the
@@ -48,6 +57,10 @@ class FitSettings:
     - `max_skipped`: steps skipped in a row, for a loss or gradient that is not finite, that stop
       the training with `TrainingDiverged`.
     - `log_every`: steps between lines of the history.
+    - `doctor`: steps between examinations (`elman.doctor.examine`) of the recurrent layers, if
+      there are any, on the batch under way; 0: never. They change no weight. One costs about what
+      a few steps in the reference engine do; they are left out while they have taken over a tenth
+      of the time.
     - `seed`: of the random draws of each step (dropout and the like), 0 to 2**63 - 1.
     """
 
@@ -65,7 +78,10 @@ class FitSettings:
     min_lr: float = 0.0
     plateau_factor: float = 0.5
     plateau_patience: int = 3
+    clip: ClipName = "norm"
     clip_norm: float | None = 1.0
+    clip_quantile: float = 0.5
+    clip_history: int = 1000
     clip_value: float | None = None
     accumulate: int = 1
     ema: float = 0.999
@@ -76,12 +92,14 @@ class FitSettings:
     keep_checkpoints: int = 2
     max_skipped: int = 10
     log_every: int = 50
+    doctor: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Raises ValueError or TypeError naming the field, the rule, what came and the repair."""
         _check_choice("optimizer", self.optimizer, get_args(OptimizerName))
         _check_choice("schedule", self.schedule, get_args(ScheduleName))
+        _check_choice("clip", self.clip, get_args(ClipName))
         for name in _COUNTS:
             _check_count(name, getattr(self, name), *_COUNTS[name])
         for name in _NUMBERS:
@@ -101,6 +119,7 @@ _COUNTS: dict[str, tuple[int, bool, str]] = {
     "epochs": (1, True, "give 1 or more, or leave it out"),
     "warmup": (0, False, "0 is no warm-up"),
     "plateau_patience": (1, False, "give 1 or more"),
+    "clip_history": (10, False, "give 10 or more; 1000 is the default"),
     "accumulate": (1, False, "1 updates after every micro-batch"),
     "patience": (1, True, "give 1 or more, or None to never stop early"),
     "evaluate_every": (1, True, "give 1 or more, or None for once an epoch"),
@@ -108,6 +127,7 @@ _COUNTS: dict[str, tuple[int, bool, str]] = {
     "keep_checkpoints": (1, False, "give 1 or more; 2 or more survive a damaged file"),
     "max_skipped": (1, False, "1 stops at the first loss that is not finite"),
     "log_every": (1, False, "1 logs every step"),
+    "doctor": (0, False, "0 is never"),
     "seed": (0, False, "give an integer from 0 to 2**63 - 1"),
 }
 
@@ -121,6 +141,7 @@ _NUMBERS: dict[str, tuple[float, bool, float, bool]] = {
     "min_lr": (0.0, True, math.inf, False),
     "plateau_factor": (0.0, False, 1.0, False),
     "clip_norm": (0.0, False, math.inf, True),
+    "clip_quantile": (0.0, False, math.nextafter(1.0, 2.0), False),
     "clip_value": (0.0, False, math.inf, True),
     "ema": (0.0, True, 1.0, False),
     "checkpoint_seconds": (0.0, True, math.inf, True),

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from elman.train.average import Average, copy_into
-from elman.train.clip import clip_gradients
+from elman.train.clip import Clipper
 from elman.train.optimizer import build_optimizer, trainable
 from elman.train.settings import FitSettings
 from elman.train.tree import Tree, map_tensors, tensors_of
@@ -41,13 +41,14 @@ class Stepper:
         self.device = self.parameters[0].device
         self.optimizer = build_optimizer(model, settings)
         self.average = Average(model, settings.ema)
+        self.clipper = Clipper(settings)
         self.carry: Tree = None
-        self._loss = loss
+        self.loss = loss
         self._buffers = ChangingBuffers(model)
 
     def fresh(self) -> "Stepper":
         """One for the same model that has not done a step."""
-        return Stepper(self.model, self._loss, self.settings)
+        return Stepper(self.model, self.loss, self.settings)
 
     def step(self, micro_batches: list[tuple[bool, Any]], rate: float) -> StepReport:
         """One step over `(starts an epoch, batch)` pairs, at learning rate `rate`.
@@ -59,7 +60,7 @@ class Stepper:
         self.optimizer.zero_grad(set_to_none=True)
         loss = sum(self._backward(starts, batch) for starts, batch in micro_batches)
         loss /= len(micro_batches)
-        norm, clipped = clip_gradients(self.parameters, self.settings)
+        norm, clipped = self.clipper(self.parameters)
         skipped = not (math.isfinite(loss) and math.isfinite(norm))
         if skipped:
             self._skip()
@@ -72,7 +73,7 @@ class Stepper:
 
     def _backward(self, starts_epoch: bool, batch: Any) -> float:
         batch = map_tensors(lambda tensor: tensor.to(self.device), batch)
-        returned = self._loss(self.model, batch, None if starts_epoch else self.carry)
+        returned = self.loss(self.model, batch, None if starts_epoch else self.carry)
         loss, carry = _checked(returned)
         (loss / self.settings.accumulate).backward()  # type: ignore[no-untyped-call]
         self.carry = map_tensors(Tensor.detach, carry)

@@ -97,10 +97,10 @@ def baselines(network: nn.Module, dropout: float, shape: Shape) -> dict[str, nn.
         "feedforward": FeedForward(shape.window, shape.h, hidden, dropout, shape.start),
     }
     for baseline in found.values():
-        baseline.register_forward_pre_hook(_values_alone)
+        baseline.register_forward_pre_hook(values_alone)
     return found
 
 
-def _values_alone(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+def values_alone(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     """The baselines see no covariates."""
     return inputs[:1]

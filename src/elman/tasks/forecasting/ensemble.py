@@ -1,7 +1,12 @@
 """Several networks as one."""
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from elman.nn.builder import Builder, Value
 
 
 class Ensemble(nn.Module):
@@ -20,6 +25,14 @@ class Ensemble(nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         """What each network gives, averaged; quantiles each with their like."""
         return torch.stack([member(*inputs) for member in self.members]).mean(0)
+
+    def lower(self, b: "Builder", x: "Value") -> "Value":
+        """The mean in a program."""
+        found = [b.lower(one, x, name=f"members.{k}") for k, one in enumerate(self.members)]
+        total = found[0]
+        for one in found[1:]:
+            total = b.apply("add", total, one)
+        return b.scale(total, 1 / len(found))
 
 
 def joined(networks: list[nn.Module]) -> nn.Module:

@@ -73,17 +73,24 @@ class Calibration:
         return found
 
     def _ends(self, made: Made, scales: Array, level: float) -> tuple[Array, Array]:
+        columns, shifts = self.recipe(level)
+        lower, upper = (
+            made.point if k == 0 or made.quantiles is None else made.quantiles[..., k - 1]
+            for k in columns
+        )
+        return lower + scales * shifts[:, 0], upper + scales * shifts[:, 1]
+
+    def recipe(self, level: float) -> tuple[tuple[int, int], Array]:
+        """How the ends of a level are made: what of, and what is added, over the scale: (K, 2).
+
+        What of: 0 for the forecast, from 1 on for the quantiles of the head.
+        """
         if self.kind == "head" and level in self.levels:
             assert self.shifts is not None
-            assert made.quantiles is not None
-            at = self.levels.index(level)
-            lower, upper = head_ends(made.quantiles, self.levels, level)
-            shifts = self.shifts[self.group, at]
-        else:
-            lower = upper = made.point
-            shifts = np.asarray([self._of_errors(g, level) for g in range(len(self.errors))])
-            shifts = shifts[self.group]
-        return lower + scales * shifts[:, 0], upper + scales * shifts[:, 1]
+            lower, upper = head_ends(self.levels, level)
+            return (lower + 1, upper + 1), self.shifts[self.group, self.levels.index(level)]
+        shifts = np.asarray([self._of_errors(g, level) for g in range(len(self.errors))])
+        return (0, 0), shifts[self.group]
 
     def _of_errors(self, group: int, level: float) -> tuple[float, float]:
         return conformal(self.errors[group], int(self.counts[group]), level)
@@ -93,12 +100,11 @@ class Calibration:
         return [at for at in levels if (self.counts.min() + 1) * (100 - at) / 200 < 1]
 
 
-def head_ends(quantiles: Array, levels: Sequence[float], level: float) -> tuple[Array, Array]:
-    """The two quantiles (N, K) of (N, K, Q) that are the ends of a level."""
+def head_ends(levels: Sequence[float], level: float) -> tuple[int, int]:
+    """Which two of the quantiles of `probabilities(levels)` are the ends of a level."""
     known = probabilities(levels)
-    tail = (100 - level) / 200
-    lower = int(np.argmin(np.abs(np.asarray(known) - tail)))
-    return quantiles[..., lower], quantiles[..., len(known) - 1 - lower]
+    lower = int(np.argmin(np.abs(np.asarray(known) - (100 - level) / 200)))
+    return lower, len(known) - 1 - lower
 
 
 def conformal(errors: Array, count: int, level: float) -> tuple[float, float]:
@@ -160,8 +166,8 @@ def _calibrated(
     assert made.quantiles is not None
     shifts = np.zeros((len(each), len(levels), 2))
     for k, level in enumerate(levels):
-        for end, at in enumerate(head_ends(made.quantiles, levels, level)):
-            off = (truth - at) / scales[:, None]
+        for end, at in enumerate(head_ends(levels, level)):
+            off = (truth - made.quantiles[..., at]) / scales[:, None]
             for g in range(len(each)):
                 shifts[g, k, end] = conformal(_known(off[:, group == g]), counts[g], level)[end]
     return Calibration(kind, group, stored, counts, tuple(levels), shifts)

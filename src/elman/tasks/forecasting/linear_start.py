@@ -18,8 +18,8 @@ from elman.tasks.forecasting.splits import Part, Shape
 from elman.tasks.forecasting.windows import Batch, Validation, Windows
 from elman.train import FitResult
 
-_MOST_WINDOWS = 20_000
-_PENALTIES = (1e-3, 1e-2, 0.1, 1.0, 10.0, 1e3)
+MOST_WINDOWS = 20_000
+PENALTIES = (1e-3, 1e-2, 0.1, 1.0, 10.0, 1e3)
 """Over the mean square of a value of the window. The largest is next to the naive forecast."""
 _CLEARLY = 0.98  # of the error without logarithms, for which they are taken
 
@@ -52,11 +52,11 @@ def _positive(part: Part) -> bool:
 def solve(parts: list[Part], shape: Shape, penalty: float | None = None) -> Start:
     """The linear map, with the penalty that is best on validation unless one is given."""
     windows = Windows(parts, shape, 1, seed=0)
-    equations = Equations.of(windows.some(_MOST_WINDOWS), shape)
+    equations = Equations.of(windows.some(MOST_WINDOWS), shape)
     if penalty is not None:
         return Start(equations.solved(penalty), penalty, float("nan"))
     error_of, found = Validation(parts, shape), []
-    for one in _PENALTIES:
+    for one in PENALTIES:
         linear = equations.solved(one)
         found.append(Start(linear, one, error_of(Alone(linear))))
     return min(found, key=lambda start: start.error)

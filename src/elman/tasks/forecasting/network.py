@@ -1,5 +1,7 @@
 """The network: a linear map of the window and, beside it, a recurrence over its segments."""
 
+from typing import TYPE_CHECKING
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -10,6 +12,9 @@ from elman.nn.baselines import LinearMap, naive_, zero_
 from elman.state import map_leaves
 from elman.tasks.forecasting.covariates import Covariates
 from elman.tasks.forecasting.spread import Spread
+
+if TYPE_CHECKING:
+    from elman.nn.builder import Builder, Value
 
 
 class SegmentNetwork(nn.Module):
@@ -101,6 +106,27 @@ class SegmentNetwork(nn.Module):
         apart = self.spread(decoded).reshape(len(x), -1, self.spread.count)[:, : self.h]
         # The quantiles hold on to the value; where they lie must not pull at it.
         return torch.cat([value[..., None], value.detach()[..., None] + apart], -1)
+
+    def lower(self, b: "Builder", x: "Value") -> "Value":
+        """Windows (L,) to forecasts (K,) or (K, 1 + Q) in a program; no covariates."""
+        window, count = int(x.shape[0]), self.position.shape[0]
+        cut = b.slice(x, window - self.seen, window)
+        segments = b.reshape(cut, self.seen // self.segment, self.segment)
+        entered = b.apply("relu", b.lower(self.embed, segments, name="embed"))
+        _, state = b.lower(self.recurrent, entered, name="recurrent")
+        question = b.constant("position", self.position)
+        with b.inside("recurrent"):
+            decoded, _ = self.recurrent.lower_step(b, question, state)
+        parts = b.reshape(b.lower(self.head, decoded, name="head"), count * self.segment)
+        linear = b.lower(self.linear, x, name="linear")
+        value = b.apply("add", linear, b.slice(parts, 0, self.h))
+        if self.spread is None:
+            return value
+        apart = b.lower(self.spread, decoded, name="spread")
+        apart = b.reshape(apart, count * self.segment, self.spread.count)
+        value = b.reshape(value, self.h, 1)
+        apart = b.slice(apart, 0, self.h, axis="first")
+        return b.concat(value, b.apply("add", value, apart))
 
     def _encode(self, x: Tensor, known: tuple[Tensor | None, ...]) -> object:
         segments = x[:, x.shape[1] - self.seen :].reshape(len(x), -1, self.segment)

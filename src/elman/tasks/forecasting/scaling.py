@@ -6,8 +6,9 @@ import numpy as np
 
 from elman.tasks.forecasting.splits import Array, Shape
 
-_LEAST = 0.1  # of the scale of the series: a window that hardly moves must not blow up
-_FLOOR = 1e-3  # of the scale of the series
+LEAST = 0.1  # of the scale of the series: a window that hardly moves must not blow up
+FLOOR = 1e-3  # of the scale of the series
+FARTHEST = 100  # times the last value: what is beyond is no forecast
 
 
 class Scale(NamedTuple):
@@ -34,9 +35,9 @@ class Scale(NamedTuple):
     def back(self, made: "np.ndarray[Any, np.dtype[np.float32]]") -> Array:
         """The opposite, of (N, K) or (N, K, ...)."""
         deeper = (..., *[None] * (made.ndim - 2))
-        on = self.last[deeper] + self.unit[deeper] * made.astype(np.float64)
-        # What overflows is no forecast: a hundred times the last value and more is cut.
-        found: Array = np.exp(np.minimum(on, self.last[deeper] + np.log(100))) if self.log else on
+        found: Array = self.last[deeper] + self.unit[deeper] * made.astype(np.float64)
+        if self.log:
+            found = np.exp(np.minimum(found, self.last[deeper] + np.log(FARTHEST)))
         return found
 
 
@@ -49,10 +50,10 @@ def scale_of(windows: Array, scales: Array, shape: Shape) -> Scale:
     each = scales[:, None]
     if not shape.log:
         return Scale(False, each, windows[:, -1:], each, each)
-    floor = _FLOOR * each
+    floor = FLOOR * each
     on = np.log(np.maximum(windows, floor))
     level = np.exp(on.mean(1, keepdims=True))
     lag = shape.season if shape.season < shape.window else 1
     moves = np.abs(on[:, lag:] - on[:, :-lag]) if shape.window > 1 else np.zeros_like(on)
-    unit = np.maximum(moves.mean(1, keepdims=True), _LEAST * np.minimum(each / level, 1.0))
+    unit = np.maximum(moves.mean(1, keepdims=True), LEAST * np.minimum(each / level, 1.0))
     return Scale(True, floor, on[:, -1:], unit, unit * level)

@@ -1,9 +1,14 @@
 """Quantiles beside a forecast, and the loss that they and the forecast are trained by."""
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
 from elman.nn.baselines import zero_
+
+if TYPE_CHECKING:
+    from elman.nn.builder import Builder, Value
 
 _DISTANCE = {"mae": "l1_loss", "huber": "huber_loss", "mse": "mse_loss"}
 
@@ -42,6 +47,19 @@ class Spread(nn.Module):
         lower = -steps[..., : self.below].flip(-1).cumsum(-1).flip(-1)
         upper = steps[..., self.below :].cumsum(-1)
         return torch.cat([lower, upper.new_zeros(*upper.shape[:-1], self.middle), upper], -1)
+
+    def lower(self, b: "Builder", decoded: "Value") -> "Value":
+        """Distances (segments, S, Q) as operations of a program: the sums as a product."""
+        steps = b.apply("softplus", b.lower(self.head, decoded, name="head"))
+        ends = self.count - self.middle
+        sums = torch.zeros(self.count, ends, dtype=self.head.weight.dtype)
+        for k in range(self.below):
+            sums[k, k : self.below] = -1.0
+        for k in range(self.below, ends):
+            sums[k + self.middle, self.below : k + 1] = 1.0
+        return b.linear(
+            b.reshape(steps, int(steps.shape[0]), self.segment, ends), sums, names=("sums", "")
+        )
 
 
 def objective(

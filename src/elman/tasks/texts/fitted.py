@@ -1,8 +1,9 @@
 """What fitting a language model leaves, and how it is stored as one file.
 
-Format 0: settings, figures and what was understood of the text in the metadata; the weights under
-`model.`; the vocabulary as bytes and the frequencies of its tokens under `extra.`. Nothing in a
-file is ever executed: a cell is found by its name.
+Settings, figures and what was understood of the text stand in the metadata; the weights under
+`model.`; the vocabulary as bytes and the frequencies of its tokens under `extra.`. Format 1 holds
+the program too, with which a text is written without torch. A cell that has no tape has no
+program: then it is format 0. Nothing in a file is ever executed: a cell is found by its name.
 """
 
 import dataclasses
@@ -18,15 +19,19 @@ from elman.cells import Cell, by_name
 from elman.data import vocabulary as vocabularies
 from elman.data.corpus import Corpus
 from elman.data.vocabulary import Vocabulary
+from elman.nn import Builder, CannotStore
 from elman.nn.store import arrays, fill
 from elman.tasks.shared import model_path
 from elman.tasks.texts.evaluation import Evaluation
 from elman.tasks.texts.network import LanguageNetwork
 from elman.tasks.texts.settings import LanguageSettings
+from elman.tasks.texts.writing import program_of
+from elman.trace import TraceError
 from elman.train import FitResult, FitSettings
 from elman_runtime import ModelFileError, model_file
+from elman_runtime.model import write_model
 
-FORMAT = 0
+FORMATS = (0, 1)
 TASK = "language"
 
 
@@ -70,11 +75,10 @@ def save(
     path: str | os.PathLike[str], settings: LanguageSettings, fit: FitSettings, fitted: Fitted
 ) -> None:
     """Write the file, whole or not at all. Raises OSError where it cannot be written."""
-    meta = {
-        "format": FORMAT,
+    stored = dataclasses.asdict(settings)
+    more: dict[str, Any] = {
         "task": TASK,
         "cell": settings.cell,
-        "settings": dataclasses.asdict(settings),
         "fit": dataclasses.asdict(fit),
         "data": {
             "understood": [list(pair) for pair in fitted.understood],
@@ -85,7 +89,17 @@ def save(
     tensors = {f"model.{name}": array for name, array in arrays(fitted.network).items()}
     tensors["extra.vocabulary"] = np.frombuffer(fitted.vocabulary.stored, np.uint8)
     tensors["extra.frequencies"] = np.asarray(fitted.frequencies, np.float64)
-    model_file.write(path, meta, tensors)
+    builder = Builder()
+    # Known first, so that the program names the network's own wherever they are the same.
+    builder.tensors.update(tensors)
+    try:
+        program = program_of(fitted.network, builder)
+    except (CannotStore, TraceError):
+        model_file.write(path, {**more, "format": 0, "settings": stored}, tensors)
+        return
+    write_model(
+        path, {"main": program}, builder.tapes, builder.tensors, "LanguageModel", stored, **more
+    )
 
 
 def load(
@@ -100,10 +114,10 @@ def load(
     """
     found = model_file.read(model_path(path))
     meta, tensors = found.meta, found.tensors
-    if meta.get("task") != TASK or meta.get("format") != FORMAT:
+    if meta.get("task") != TASK or meta.get("format") not in FORMATS:
         kind = meta.get("task") or meta.get("kind") or "unknown"
         raise ModelFileError(
-            f"{os.fspath(path)}: must hold a language model of format {FORMAT}; got {kind!r} of "
+            f"{os.fspath(path)}: must hold a language model of format 0 or 1; got {kind!r} of "
             f"format {meta.get('format')!r}; give the model file of a language run"
         )
     with _blaming(path):
@@ -115,7 +129,8 @@ def load(
     cell = by_name(settings.cell, cells)
     with _blaming(path):
         network = build(cell, settings, vocabulary)
-        own = {n.removeprefix("model."): a for n, a in tensors.items() if n.startswith("model.")}
+        # The program may have tensors beside the network's: a U as its cell constrains it.
+        own = {n: tensors[f"model.{n}"] for n in network.state_dict() if f"model.{n}" in tensors}
         fill(network, own, path)
         data = meta["data"]
         fitted = Fitted(

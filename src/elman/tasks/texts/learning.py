@@ -99,7 +99,7 @@ def size(model: nn.Module) -> int:
 
 
 def _evaluate(everyone: dict[str, nn.Module], corpus: Corpus) -> Evaluation:
-    counted = Counts(corpus.tokens, corpus.train, corpus.vocabulary.size)
+    counts = Counts(corpus.tokens, corpus.train, corpus.vocabulary.size)
     parts = {"validation": corpus.validation, "test": corpus.test}
     found: dict[str, dict[str, Score]] = {}
     for which, whole in parts.items():
@@ -107,13 +107,13 @@ def _evaluate(everyone: dict[str, nn.Module], corpus: Corpus) -> Evaluation:
         if whole.units:
             part = measurable(corpus, whole)
             scores = {n: part_score(model.eval(), corpus, part) for n, model in everyone.items()}
-            found[which] = scores | _counted(counted, corpus, part)
-    sizes = {name: size(model) for name, model in everyone.items()} | {NGRAM: counted.runs}
+            found[which] = scores | counted(counts, corpus, part)
+    sizes = {name: size(model) for name, model in everyone.items()} | {NGRAM: counts.runs}
     note = CHOSEN if found["validation"] else FINAL
     return Evaluation(found["validation"], found["test"], sizes, corpus.vocabulary.unit, note)
 
 
-def _counted(counts: Counts, corpus: Corpus, part: Part) -> dict[str, Score]:
+def counted(counts: Counts, corpus: Corpus, part: Part) -> dict[str, Score]:
     """The scores of what is counted: uniform, unigram and n-gram."""
     first, last = predicted(part)
     names = {NGRAM: ORDER, UNIGRAM: 1, UNIFORM: 0}

@@ -1,6 +1,6 @@
 """The network: embedding, recurrence, logits; and its slower or memoryless relations."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float, Int
@@ -11,6 +11,9 @@ from elman.cells import Cell
 from elman.data.vocabulary import BOUNDARY
 from elman.nn import Recurrent
 from elman.nn.tied import Tied
+
+if TYPE_CHECKING:
+    from elman.nn.builder import Builder, Value
 
 
 class LanguageNetwork(nn.Module):
@@ -71,6 +74,15 @@ class LanguageNetwork(nn.Module):
         y, state = self.recurrent.step(self.words.embed(x), state)
         return self.words.logits(y), state
 
+    def lower(self, builder: "Builder", tokens: "Value") -> "Value":
+        """Tokens (T,) to logits (T, V) as operations of a program, which knows no boundaries."""
+        with builder.inside("words"):
+            embedded = self.words.lower_embed(builder, tokens)
+        y, _ = builder.lower(self.recurrent, embedded, name="recurrent")
+        with builder.inside("words"):
+            logits: Value = self.words.lower_logits(builder, y)
+        return logits
+
     def _anew(self, where: Tensor, state: Any) -> Any:
         """The state with the rows (B,) that start anew at their start."""
         if not bool(where.any()):
@@ -87,19 +99,22 @@ class Window(nn.Module):
 
     WIDTH = 16
 
-    def __init__(self, tokens: int, embedding: int, hidden: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self, tokens: int, embedding: int, hidden: int, dropout: float = 0.0, width: int = WIDTH
+    ) -> None:
         super().__init__()
+        self.width = width
         self.embed = nn.Embedding(tokens, embedding)
-        self.inner = nn.Linear(self.WIDTH * embedding, hidden)
+        self.inner = nn.Linear(width * embedding, hidden)
         self.dropout = nn.Dropout(dropout)
         self.outer = nn.Linear(hidden, tokens)
 
     def forward(self, x: Int[Tensor, "B T"], state: Any = None) -> tuple[Tensor, Any]:
         """Logits (B, T, V) after each token of x; the state is the tokens before x (B, W - 1)."""
         if state is None:
-            state = x.new_full((len(x), self.WIDTH - 1), BOUNDARY)
+            state = x.new_full((len(x), self.width - 1), BOUNDARY)
         whole = torch.cat([state, x], 1)
-        windows = self.embed(whole).unfold(1, self.WIDTH, 1).transpose(2, 3).flatten(2)
+        windows = self.embed(whole).unfold(1, self.width, 1).transpose(2, 3).flatten(2)
         found = self.outer(self.dropout(torch.relu(self.inner(windows))))
         return found, whole[:, x.shape[1] :]
 

@@ -13,8 +13,9 @@ from elman.tasks.texts.fitted import Fitted
 from elman.tasks.texts.learning import FEEDFORWARD, NGRAM, size
 from elman.tasks.texts.scoring import score_text
 from elman.tasks.texts.settings import LanguageSettings
-from elman.tasks.texts.writing import write
+from elman.tasks.texts.writing import runner_of
 from elman_runtime.sample import Sampling
+from elman_runtime.writing import write
 
 TEMPERATURES = (0.5, 0.8, 1.0)
 LENGTH = 1000  # tokens of a sample
@@ -34,10 +35,10 @@ class Sample:
 def samples(fitted: Fitted, seed: int = 0) -> list[Sample]:
     """Texts at several temperatures. Raises RuntimeError without the text it was trained on."""
     corpus = with_text(fitted)
-    found = []
+    found, runner = [], runner_of(fitted.network)
     for temperature in TEMPERATURES:
         how = Sampling(temperature)
-        made = write(fitted.network, fitted.vocabulary, [""], LENGTH, how, seed=seed)
+        made = write(runner, fitted.vocabulary, [""], LENGTH, how, seed=seed)
         text = "".join(piece for _, piece in made)
         found.append(Sample(temperature, text, diversity(text, corpus.blocks(corpus.train))))
     return found

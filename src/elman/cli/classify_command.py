@@ -1,0 +1,169 @@
+"""`elman train classify`: a new run, or one that goes on."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from elman.cli import run_folder
+from elman.cli.cell_files import find_cell
+from elman.cli.classify_results import say_results, write_results
+from elman.cli.config import fields, read_config
+from elman.cli.console import command, say
+from elman.cli.interrupted import Interrupted
+from elman.tasks.classify import Classifier, ClassifySettings, budgeted
+from elman.tasks.classifying.examples import Examples, check_trainable
+from elman.tasks.classifying.fitted import TASK
+from elman.train import FitSettings
+
+Cells = tuple[Any, ...]
+_DATA = ("file", "validation", "test", "sha256")
+# What may change when a run goes on.
+_CHANGEABLE = ("steps", "epochs", "minutes", "patience", "cell")
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassifyRun:
+    """What a run is told beside the settings of the model and of its training.
+
+    - `validation`: file of the examples to choose by; by default a share of FILE.
+    - `test`: file of the examples to report on; by default a share of FILE.
+    - `runs`: where the folder of the run is made.
+    - `resume`: go on with this run, which was stopped or killed.
+    - `config`: settings from a TOML file, such as that of a run; flags count more.
+    - `threads`: of torch; 0 leaves its own choice, the number of cores.
+    """
+
+    validation: Path | None = None
+    test: Path | None = None
+    runs: Path = Path("runs")
+    resume: Path | None = None
+    config: Path | None = None
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a negative number of threads."""
+        if self.threads < 0:
+            raise ValueError(f"--threads: must be a whole number from 0 up; got {self.threads}")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Given:
+    """The examples of a run, and the files that they came from."""
+
+    file: Path
+    found: Examples
+    validation: Examples | None
+    test: Examples | None
+    sources: dict[str, str]
+
+
+def train(path: Path | None, asked: ClassifyRun, given: dict[str, Any], cells: Cells) -> None:
+    """Train a new run, or go on with one."""
+    if asked.threads:
+        torch.set_num_threads(asked.threads)
+    if asked.resume is not None:
+        _resume(path, asked, given, cells)
+        return
+    sources, given = _with_config(path, asked, given)
+    named = given.pop("cell", "GRU")
+    model = Classifier(find_cell(named, cells) if isinstance(named, str) else named, **given)
+    data = _read(model, sources)
+    check_trainable(data.found, model.settings.several)
+    # Stored as they are used, so that a run that goes on has the same.
+    model.fit_settings = budgeted(model.fit_settings, model.settings, len(data.found))
+    run = run_folder.new_run(asked.runs, TASK, data.file.name)
+    run_folder.write_settings(run, _sections(data, model))
+    _fit(run, model, data, resume=False)
+
+
+def _read(model: Classifier, sources: dict[str, str]) -> _Given:
+    parts = {name: model.read(Path(file)) for name, file in sources.items()}
+    digests = {"sha256": parts["file"].sha256}
+    return _Given(
+        Path(sources["file"]),
+        parts["file"],
+        parts.get("validation"),
+        parts.get("test"),
+        {name: str(Path(file).resolve()) for name, file in sources.items()} | digests,
+    )
+
+
+def _sections(data: _Given, model: Classifier) -> dict[str, dict[str, Any]]:
+    return {
+        "data": data.sources,
+        TASK: model.settings.plain(),
+        "fit": dataclasses.asdict(model.fit_settings),
+    }
+
+
+def _with_config(
+    path: Path | None, asked: ClassifyRun, given: dict[str, Any]
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """The files and the settings: flags first, then what --config says."""
+    found: dict[str, dict[str, Any]] = {}
+    if asked.config is not None:
+        known = {TASK: fields(ClassifySettings), "fit": fields(FitSettings), "data": set(_DATA)}
+        found = read_config(asked.config, known)
+    stored = {n: v for n, v in found.get("data", {}).items() if n != "sha256"}
+    flags = {"file": path, "validation": asked.validation, "test": asked.test}
+    sources = stored | {name: str(file) for name, file in flags.items() if file is not None}
+    if "file" not in sources:
+        raise ValueError(
+            "FILE must be given; got none; for instance: elman train classify reviews.csv --text "
+            "review --label sentiment"
+        )
+    return sources, found.get(TASK, {}) | found.get("fit", {}) | given
+
+
+def _resume(path: Path | None, asked: ClassifyRun, given: dict[str, Any], cells: Cells) -> None:
+    assert asked.resume is not None
+    run = asked.resume
+    if asked.config or path or asked.validation or asked.test:
+        raise ValueError(
+            "--resume goes on with the files and settings of the run; got others; leave them out, "
+            "or start a new run"
+        )
+    sections = run_folder.read_settings(run)
+    if not {"data", TASK, "fit"} <= sections.keys():
+        settings = run / run_folder.SETTINGS
+        raise ValueError(f"{settings}: must have [data], [{TASK}] and [fit]; start a new run")
+    fixed = sorted(given.keys() - set(_CHANGEABLE))
+    if fixed:
+        raise ValueError(
+            f"--{fixed[0].replace('_', '-')} is fixed by the run that goes on; only --steps, "
+            "--epochs, --minutes and --patience may change; leave it out, or start a new run"
+        )
+    cell = find_cell(given.pop("cell", sections[TASK]["cell"]), cells)
+    sections["fit"] |= given
+    own = {name: value for name, value in sections[TASK].items() if name != "cell"}
+    # What TOML leaves out was None, whatever the default is.
+    empty = {f.name: None for f in dataclasses.fields(FitSettings) if f.name not in sections["fit"]}
+    model = Classifier(cell, **own, **empty, **sections["fit"])
+    data = _read(model, {n: v for n, v in sections["data"].items() if n != "sha256"})
+    if data.found.sha256 != sections["data"].get("sha256", ""):
+        raise ValueError(
+            f"{run}: a run goes on with the examples it began with; got a file that has changed "
+            "since; put the old one back, or start a new run"
+        )
+    run_folder.write_settings(run, sections)
+    _fit(run, model, data, resume=True)
+
+
+def _fit(run: Path, model: Classifier, data: _Given, *, resume: bool) -> None:
+    for name, words in data.found.understood:
+        say(f"  {name:<11} {words}")
+    for note in data.found.notes:
+        say(f"  warning     {note}")
+    again = command(["train", TASK, "--resume", run])
+    say()
+    say(f"{'Going on with' if resume else 'Training in'} {run} (Ctrl-C stops; --resume goes on)")
+    parts = {"validation": data.validation, "test": data.test}
+    try:
+        model.fit(data.found, **parts, run_dir=run, resume=resume, progress=True, say=say)
+    except KeyboardInterrupt as error:
+        what = str(error).split(";")[0] or "stopped"
+        raise Interrupted(f"elman: {what}. Go on with:\n  {again}") from None
+    write_results(run, model)
+    say_results(run, model)

@@ -1,0 +1,100 @@
+"""`elman predict` and `evaluate` for classifiers."""
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from elman.cells import Cell
+from elman.cli import run_folder
+from elman.cli.cell_files import find_cell
+from elman.cli.console import command, result, say
+from elman.cli.forecast_use import write
+from elman.tasks.classify import Classifier
+from elman.tasks.classifying.examples import Examples, read_examples
+from elman.tasks.classifying.fitted import TASK
+from elman.tasks.classifying.page import confusion_table
+from elman.tasks.shared import model_path
+from elman_runtime import ModelFileError, model_file
+
+Cells = tuple[type[Cell], ...]
+
+
+def is_classifier(run: Path) -> bool:
+    """Whether a run or a model file is of a classifier; no, where that cannot be told."""
+    path = model_path(run)
+    if run.is_dir() and not path.exists() and (run / run_folder.SETTINGS).exists():
+        return TASK in run_folder.read_settings(run)
+    try:
+        return model_file.describe(path).meta.get("task") == TASK
+    except (OSError, ModelFileError):
+        return False
+
+
+def check_flags(given: Mapping[str, object]) -> None:
+    """Raises ValueError for a flag of another task."""
+    for flag, value in given.items():
+        if value not in (None, "", False, ()):
+            raise ValueError(f"{flag} is not for classifiers; got one; leave it out")
+
+
+def load(run: Path, cell: str, cells: Cells) -> Classifier:
+    """The model of a run or a model file; `cell` names the user's own, if it has one."""
+    own = (find_cell(cell, cells), *cells) if cell else cells
+    if run.is_dir() and not model_path(run).exists():
+        again = command(["train", TASK, "--resume", run])
+        raise ValueError(
+            f"{run}: a run has a {run_folder.MODEL}; got none; finish it with: {again}"
+        )
+    return Classifier.load(run, own)
+
+
+def predict(
+    run: Path, file: Path | None, text: str | None, output: Path | None, cell: str, cells: Cells
+) -> None:
+    """Print or write the class and the probabilities of each example, as CSV."""
+    model = load(run, cell, cells)
+    if (file is None) == (text is None):
+        raise ValueError(
+            "FILE or --text must be given, one of them; for instance: "
+            f"{command(['predict', run, 'new.csv'])}"
+        )
+    given: Any = file if text is None else [text]
+    found = read_examples(given, model.settings, labelled=False)
+    for note in found.notes:
+        say(f"note: {note}")
+    write(_rows(model, found), output)
+
+
+def _rows(model: Classifier, found: Examples) -> str:
+    sure = model.predict_proba(found)
+    labels = model.predict(found)
+    joined = model.settings.label_separator
+    out = io.StringIO()
+    rows = csv.writer(out, lineterminator="\n")
+    what = model.settings.id or ("file" if "/" in "".join(found.names[:1]) else "row")
+    rows.writerow([what, "label", *(f"p({name})" for name in model.classes_)])
+    for name, label, own in zip(found.names, labels, sure.tolist(), strict=True):
+        shown = label if isinstance(label, str) else joined.join(label)
+        rows.writerow([name, shown, *(f"{one:.4f}" for one in own)])
+    return out.getvalue()
+
+
+def evaluate(run: Path, data: Path | None, cell: str, cells: Cells) -> None:
+    """Print the verdict, the table of scores, and what was taken for what."""
+    model = load(run, cell, cells)
+    if data is None:
+        say("The table stored when it was trained; --data FILE measures on other examples:")
+        fitted = model.fitted
+    else:
+        say(f"Measured now on {data}:")
+        fitted = model.measured(data)
+    for note in fitted.notes:
+        say(f"note: {note}")
+    result(fitted.evaluation.verdict())
+    result("")
+    result(fitted.evaluation.table().text())
+    if fitted.judged is not None and not model.settings.several:
+        result("")
+        result(confusion_table(fitted, fitted.judged).text())

@@ -1,0 +1,195 @@
+"""`elman predict` and `evaluate` for translators."""
+
+import codecs
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+from elman.cells import Cell
+from elman.cli import run_folder
+from elman.cli.cell_files import find_cell
+from elman.cli.console import command, result, say
+from elman.data.text import Source, check_encoding
+from elman.tasks.shared import model_path
+from elman.tasks.translate import Translator
+from elman.tasks.translating.fitted import TASK
+from elman_runtime import ModelFileError, files, model_file
+
+Cells = tuple[type[Cell], ...]
+_TOGETHER = 256  # lines of a file that are translated together
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How translations are searched for and given; None for what the model was trained with.
+
+    - `beam`: beginnings kept at each step of the search; 1 takes the likeliest word always.
+    - `n_best`: translations of each line; above 1, each comes as a row of line number, score and
+      text, with tabs between.
+    - `length_penalty`: 0 prefers short translations, 1 ranks by the mean per token.
+    """
+
+    beam: int | None = None
+    n_best: int | None = None
+    length_penalty: float | None = None
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How a translator is measured; None for what it was trained with.
+
+    - `target`: the references, where `data` is the source alone: two aligned files.
+    - `beam`: beginnings kept at each step of the search.
+    - `length_penalty`: 0 prefers short translations, 1 ranks by the mean per token.
+    """
+
+    target: Path | None = None
+    beam: int | None = None
+    length_penalty: float | None = None
+
+
+def is_translator(run: Path, given: Mapping[str, object]) -> bool:
+    """Whether a run or a model file is of a translator; no, where that cannot be told.
+
+    Raises ValueError where it is none, and flags were `given` that are for translators.
+    """
+    found = _is_translator(run)
+    if given and not found:
+        flag = next(iter(given)).replace("_", "-")
+        raise ValueError(f"--{flag} is for translators; got another model: {run}; leave it out")
+    return found
+
+
+def _is_translator(run: Path) -> bool:
+    path = model_path(run)
+    if run.is_dir() and not path.exists() and (run / run_folder.SETTINGS).exists():
+        return TASK in run_folder.read_settings(run)
+    try:
+        return model_file.describe(path).meta.get("task") == TASK
+    except (OSError, ModelFileError):
+        return False
+
+
+def check_flags(given: Mapping[str, object]) -> None:
+    """Raises ValueError for a flag of another task."""
+    for flag, value in given.items():
+        if value not in (None, (), "", False):
+            raise ValueError(f"{flag} is for other models; got a translator; leave it out")
+
+
+def load(run: Path, cell: str, cells: Cells) -> Translator:
+    """The model of a run or a model file; `cell` names the user's own, if it has one."""
+    own = (find_cell(cell, cells), *cells) if cell else cells
+    if run.is_dir() and not model_path(run).exists():
+        again = command(["train", TASK, "--resume", run])
+        raise ValueError(
+            f"{run}: a run has a {run_folder.MODEL}; got none; finish it with: {again}"
+        )
+    return Translator.load(run, own)
+
+
+def predict(
+    run: Path,
+    file: Path | None,
+    text: str | None,
+    wanted: Wanted,
+    output: Path | None,
+    cell: str,
+    cells: Cells,
+) -> None:
+    """Translate the lines of a file, of --text, or of standard input as they come."""
+    model = load(run, cell, cells)
+    if file is not None and text is not None:
+        raise ValueError("--text must be given without FILE; got both; leave one out")
+    found = _translated(model, _lines(file, text, model.settings.encoding), wanted)
+    if output is None:
+        for line in found:
+            result(line)
+        return
+    count = 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal count
+        for line in found:
+            count += 1
+            yield f"{line}\n".encode()
+
+    files.write_atomic(output, counted())
+    say(f"Wrote {output}: {count:,} lines")
+
+
+def _translated(model: Translator, blocks: Iterable[list[str]], wanted: Wanted) -> Iterator[str]:
+    """Lines to print: a translation each, or with several a row each."""
+    several = wanted.n_best or 1
+    given: dict[str, Any] = {"beam": wanted.beam, "length_penalty": wanted.length_penalty}
+    if wanted.beam is None and several > model.settings.beam:
+        given["beam"] = several
+    number = 0
+    for lines in blocks:
+        for found in model.search(lines, n_best=several, **given):
+            number += 1
+            if several == 1:
+                yield found[0].text
+            for one in found if several > 1 else ():
+                yield f"{number}\t{one.score:.4f}\t{one.text}"
+
+
+def _lines(file: Path | None, text: str | None, encoding: str) -> Iterator[list[str]]:
+    """Lines of a file many together; of standard input each as it comes."""
+    if text is not None:
+        yield text.split("\n")
+    elif file is not None:
+        yield from _many(_of_blocks(Source(file.name, file).blocks(check_encoding(encoding))))
+    else:
+        interactive = sys.stdin.isatty()
+        lines = _standard_input(encoding)
+        yield from ([line] for line in lines) if interactive else _many(lines)
+
+
+def _many(lines: Iterator[str]) -> Iterator[list[str]]:
+    while some := list(islice(lines, _TOGETHER)):
+        yield some
+
+
+def _of_blocks(blocks: Iterable[str]) -> Iterator[str]:
+    """Lines of a text that comes in blocks; nothing after the last line feed is no line."""
+    rest = ""
+    for block in blocks:
+        *whole, rest = (rest + block).split("\n")
+        yield from whole
+    if rest:
+        yield rest
+
+
+def _standard_input(encoding: str) -> Iterator[str]:
+    raw: IO[Any] = getattr(sys.stdin, "buffer", sys.stdin)
+    decode = codecs.getdecoder(check_encoding(encoding))
+    for number, line in enumerate(raw, 1):
+        try:
+            text = line if isinstance(line, str) else decode(line)[0]
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"standard input: line {number}: the text must be {encoding.upper()}; got the "
+                f"byte 0x{line[error.start]:02x}; save it as {encoding.upper()}"
+            ) from None
+        yield text.rstrip("\r\n")
+
+
+def evaluate(run: Path, data: Path | None, how: Measuring, cell: str, cells: Cells) -> None:
+    """Print the table of scores: the stored one, or that of other pairs."""
+    model = load(run, cell, cells)
+    if data is None and how.target is not None:
+        raise ValueError("--target must be given with --data; got none; give the source as --data")
+    if data is None:
+        say("The table stored when it was trained; --data PAIRS measures others:")
+        for note in model.fitted.notes:
+            say(f"note: {note}")
+    else:
+        say(f"Measured now on {data}:")
+    evaluation = model.evaluate(data, how.target, beam=how.beam, length_penalty=how.length_penalty)
+    result(evaluation.verdict())
+    result("")
+    result(evaluation.table().text())

@@ -1,0 +1,1 @@
+"""The parts of the task `classify`; the page beside this folder puts them together."""

@@ -1,0 +1,101 @@
+"""Batches of examples of about equal lengths."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+Encoded = Sequence[Any]
+"""Of each example, tokens (T,) or inputs (T, W)."""
+
+_POOL = 50  # batches whose examples are put in order of length together
+_STEPS = 1 << 14  # in a batch that is only judged
+
+
+class Batch(NamedTuple):
+    """Examples (B, T) or (B, T, W), their lengths (B,), and classes (B,) or flags (B, C)."""
+
+    x: Tensor
+    lengths: Tensor
+    y: Tensor
+
+
+class Bunches:
+    """Micro-batches of the training part; an epoch has every example once, drawn anew each time.
+
+    Examples of about the same length stand together, so that there is little padding.
+    """
+
+    def __init__(
+        self, encoded: Encoded, targets: Any, rows: int, seed: int, longest: int = 1 << 30
+    ) -> None:
+        self._encoded = [shortened(one, longest) for one in encoded]
+        self._targets, self._rows, self._seed = targets, rows, seed
+        self._sizes = np.asarray([len(one) for one in self._encoded])
+        self._epoch, self._plan = -1, [np.zeros(0, np.int64)]
+
+    def __len__(self) -> int:
+        return -(-len(self._encoded) // self._rows)
+
+    def __getitem__(self, k: int) -> Batch:
+        epoch, at = divmod(k, len(self))
+        if epoch != self._epoch:
+            self._epoch, self._plan = epoch, self._planned(epoch)
+        index = self._plan[at]
+        x, lengths = padded([self._encoded[one] for one in index])
+        return Batch(x, lengths, torch.from_numpy(self._targets[index]))
+
+    def _planned(self, epoch: int) -> list[Any]:
+        draw = np.random.Generator(np.random.Philox(key=[self._seed, 1], counter=epoch))
+        order = draw.permutation(len(self._encoded))
+        pool = _POOL * self._rows
+        pools = [order[k : k + pool] for k in range(0, len(order), pool)]
+        sorted_ = np.concatenate(
+            [one[np.argsort(self._sizes[one], kind="stable")] for one in pools]
+        )
+        found = [sorted_[k : k + self._rows] for k in range(0, len(order), self._rows)]
+        return [found[k] for k in draw.permutation(len(found))]
+
+
+def shortened(one: Any, longest: int) -> Any:
+    """The beginning and the end of what is longer than `longest` steps."""
+    if len(one) <= longest:
+        return one
+    first = longest // 2
+    return np.concatenate([one[:first], one[len(one) - (longest - first) :]])
+
+
+def padded(rows: Encoded) -> tuple[Tensor, Tensor]:
+    """Examples side by side, (B, T) or (B, T, W) with T at least 1, and their lengths (B,)."""
+    lengths = np.asarray([len(one) for one in rows], np.int64)
+    like = rows[0]
+    x = np.zeros((len(rows), max(1, int(lengths.max())), *like.shape[1:]), like.dtype)
+    for row, one in enumerate(rows):
+        x[row, : len(one)] = one
+    return torch.from_numpy(x), torch.from_numpy(lengths)
+
+
+@torch.no_grad()
+def logits_of(model: nn.Module, encoded: Encoded, classes: int) -> Any:
+    """Logits (N, C), float64, of every example, read whole."""
+    model = model.eval()
+    found = np.zeros((len(encoded), classes))
+    order = np.argsort([len(one) for one in encoded], kind="stable").tolist()
+    start = 0
+    while start < len(order):
+        stop = _stop(encoded, order, start)
+        index = order[start:stop]
+        x, lengths = padded([encoded[k] for k in index])
+        found[index] = model(x, lengths).double().numpy()
+        start = stop
+    return found
+
+
+def _stop(encoded: Encoded, order: list[int], start: int) -> int:
+    """Where the batch ends that begins at `start`: with padding it has so many steps at most."""
+    stop = start + 1
+    while stop < len(order) and len(encoded[order[stop]]) * (stop + 1 - start) <= _STEPS:
+        stop += 1
+    return min(stop, start + 256)

@@ -1,0 +1,195 @@
+"""What fitting a classifier leaves, and how it is stored as one file.
+
+Format 0: settings, figures and what was understood in the metadata; the weights under `model.`; the
+vocabulary, the classes and the share of each under `extra.`. Nothing in a file is ever executed: a
+cell is found by its name.
+"""
+
+import dataclasses
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from elman.cells import Cell, by_name
+from elman.nn.store import arrays, fill
+from elman.tasks.classifying import reader as readers
+from elman.tasks.classifying.evaluation import Evaluation
+from elman.tasks.classifying.examples import Examples
+from elman.tasks.classifying.network import Numbers, SequenceClassifier, Words
+from elman.tasks.classifying.reader import Reader
+from elman.tasks.classifying.settings import ClassifySettings
+from elman.tasks.shared import model_path
+from elman.train import FitResult, FitSettings
+from elman_runtime import ModelFileError, model_file
+
+FORMAT = 0
+TASK = "classify"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Examples, their probabilities (N, C) by the network, and which classes are true (N, C)."""
+
+    examples: Examples
+    found: Any
+    flags: Any
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained network and what is known of it.
+
+    - `temperature`: what logits are divided by before they are probabilities.
+    - `shares`: how often each class occurs in the training part: (C,).
+    - `understood`: of the examples, pairs of a name and words; `notes`: a sentence each.
+    - `judged`: the part that is reported; `result`: of the training; both None in a model that was
+      loaded.
+    """
+
+    network: SequenceClassifier
+    reader: Reader
+    temperature: float
+    shares: Any
+    evaluation: Evaluation
+    understood: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...] = ()
+    judged: Judged | None = None
+    result: FitResult | None = None
+
+
+def build(cell: type[Cell], s: ClassifySettings, reader: Reader) -> SequenceClassifier:
+    """The network, at its start."""
+    front: nn.Module
+    if reader.lexicon is not None:
+        front = Words(reader.lexicon.size, s.embedding, s.word_dropout, s.input_dropout)
+    else:
+        assert reader.scaling is not None
+        front = Numbers(reader.scaling.width, s.embedding, s.input_dropout)
+    return SequenceClassifier(
+        front,
+        s.embedding,
+        cell,
+        len(reader.classes),
+        s.hidden,
+        s.layers,
+        causal=s.causal,
+        pooling=s.pooling,
+        around=not s.recurrent_only,
+        dropout=s.dropout,
+        weight_drop=s.weight_drop,
+        gaps=reader.scaling is not None and bool(reader.scaling.gap),
+    )
+
+
+def save(
+    path: str | os.PathLike[str], settings: ClassifySettings, fit: FitSettings, fitted: Fitted
+) -> None:
+    """Write the file, whole or not at all. Raises OSError where it cannot be written."""
+    meta = {
+        "format": FORMAT,
+        "task": TASK,
+        "cell": settings.cell,
+        "settings": settings.plain(),
+        "fit": dataclasses.asdict(fit),
+        "data": {
+            "understood": [list(pair) for pair in fitted.understood],
+            "notes": list(fitted.notes),
+            **fitted.reader.as_dict(),
+        },
+        "temperature": fitted.temperature,
+        "evaluation": fitted.evaluation.as_dict(),
+    }
+    tensors = {f"model.{name}": array for name, array in arrays(fitted.network).items()}
+    tensors |= fitted.reader.tensors()
+    tensors["extra.shares"] = np.asarray(fitted.shares, np.float64)
+    model_file.write(path, meta, tensors)
+
+
+def load(
+    path: str | os.PathLike[str], cells: Iterable[type[Cell]] = ()
+) -> tuple[type[Cell], ClassifySettings, FitSettings, Fitted]:
+    """The cell, the settings and what `save` was given, from a file or the folder of a run.
+
+    Raises:
+        ModelFileError: it is damaged, holds something else, or its parts do not fit together.
+        ValueError: its cell is not built in and not among `cells`.
+        ImportError: its vocabulary needs the library `tokenizers`.
+    """
+    stored = model_file.read(model_path(path))
+    meta, tensors = stored.meta, stored.tensors
+    if meta.get("task") != TASK or meta.get("format") != FORMAT:
+        kind = meta.get("task") or meta.get("kind") or "unknown"
+        raise ModelFileError(
+            f"{os.fspath(path)}: must hold a classifier of format {FORMAT}; got {kind!r} of format "
+            f"{meta.get('format')!r}; give the model file of a classify run"
+        )
+    with _blaming(path):
+        settings = ClassifySettings(**meta["settings"])
+        fitting = FitSettings(**meta["fit"])
+        reader = readers.restored(settings, meta["data"], tensors)
+        _check_sizes(settings, reader, tensors)
+    cell = by_name(settings.cell, cells)
+    with _blaming(path):
+        network = build(cell, settings, reader)
+        own = {n.removeprefix("model."): a for n, a in tensors.items() if n.startswith("model.")}
+        fill(network, own, path)
+        fitted = Fitted(
+            network.eval(),
+            reader,
+            _temperature(meta["temperature"]),
+            tensors["extra.shares"],
+            Evaluation.from_dict(meta["evaluation"]),
+            tuple((str(name), str(words)) for name, words in meta["data"]["understood"]),
+            tuple(map(str, meta["data"]["notes"])),
+        )
+    return cell, settings, fitting, fitted
+
+
+def _temperature(stored: Any) -> float:
+    found = float(stored)
+    if not 0 < found < 1e6:
+        raise ValueError(f"a temperature of {found}")
+    return found
+
+
+def _check_sizes(settings: ClassifySettings, reader: Reader, tensors: Any) -> None:
+    """Sizes in the metadata are those of the tensors, before anything is built by them."""
+    ways = 1 if settings.causal else 2
+    layers = sum(name.startswith("model.recurrent.weight_ih_l") for name in tensors)
+    if layers != settings.layers * ways:
+        raise ValueError(f"{settings.layers} layers, and the weights of {layers / ways:g}")
+    if max(tensors["model.recurrent.weight_ih_l0"].shape) < settings.hidden:
+        raise ValueError(f"{settings.hidden} hidden units, and tensors for fewer")
+    classes = len(reader.classes)
+    if tensors["model.outer.bias"].shape != (classes,):
+        raise ValueError(f"{classes} classes, and logits of {tensors['model.outer.bias'].shape}")
+    if tensors["extra.shares"].shape != (classes,):
+        raise ValueError("shares of the classes that are not one each")
+    if reader.lexicon is not None:
+        expected = {"model.front.weight": (reader.lexicon.size, settings.embedding)}
+    else:
+        assert reader.scaling is not None
+        expected = {"model.front.linear.weight": (settings.embedding, reader.scaling.width)}
+    for name, shape in expected.items():
+        if tensors[name].shape != shape:
+            raise ValueError(f"{name} of shape {tensors[name].shape}, not {shape}")
+
+
+@contextmanager
+def _blaming(path: str | os.PathLike[str] | Path) -> Iterator[None]:
+    """Content that does not fit together is the file's fault: a ModelFileError that names it."""
+    try:
+        yield
+    except (ModelFileError, ImportError):
+        raise
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError) as error:
+        what = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise ModelFileError(
+            f"{os.fspath(path)}: a classifier's parts must fit together; got {what}; train it again"
+        ) from error

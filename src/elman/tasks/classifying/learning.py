@@ -1,0 +1,340 @@
+"""From examples to all that fitting leaves: the network, the baselines, the evaluation."""
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from elman.cells import Cell
+from elman.data.errors import refusal
+from elman.tasks.classifying import linear
+from elman.tasks.classifying.batches import Encoded, logits_of
+from elman.tasks.classifying.evaluation import CHOSEN, OTHER, Evaluation
+from elman.tasks.classifying.examples import Examples, check_trainable, class_counts
+from elman.tasks.classifying.fitted import Fitted, Judged, build
+from elman.tasks.classifying.lexicon import learn_lexicon
+from elman.tasks.classifying.measuring import (
+    Scores,
+    best_temperature,
+    measure,
+    probabilities,
+)
+from elman.tasks.classifying.network import MeanOfWords, Resampled, SequenceClassifier, Words
+from elman.tasks.classifying.reader import Reader, learn_reader, sizes, targets, weights_of
+from elman.tasks.classifying.settings import ClassifySettings
+from elman.tasks.classifying.splits import divide
+from elman.tasks.classifying.vectors import read_vectors
+from elman.tasks.shared import Say
+from elman.train import FitResult, FitSettings
+
+MAJORITY, BAG, SUMMARY, FEEDFORWARD = (
+    "majority",
+    "bag of words",
+    "summary statistics",
+    "feedforward",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What is trained and how: settings, and the page's `train`."""
+
+    cell: type[Cell]
+    settings: ClassifySettings
+    fitting: FitSettings
+    train: Callable[..., FitResult]
+    say: Say
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """Examples, what a network takes for them, and which classes are true (N, C)."""
+
+    examples: Examples
+    encoded: Encoded
+    flags: Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """The parts, and how examples are read."""
+
+    train: Part
+    validation: Part
+    test: Part
+    reader: Reader
+    settings: ClassifySettings
+
+    def loss(self, logits: Tensor, y: Tensor) -> Tensor:
+        """Nats a label, each class with its weight."""
+        weights = weights_of(self.train.flags, self.settings)
+        w = None if weights is None else torch.from_numpy(weights).to(logits)
+        if self.settings.several:
+            return nn.functional.binary_cross_entropy_with_logits(logits, y, pos_weight=w)
+        return nn.functional.cross_entropy(logits, y, weight=w)
+
+    def score(self, logits: Any) -> float:
+        """What validation chooses by, to be minimised."""
+        several, metric = self.settings.several, self.settings.chosen_by
+        found = probabilities(logits, several)
+        scores = measure(found, self.validation.flags, several)
+        return (0.0 if metric == "loss" else 1.0) - scores.value(metric)
+
+
+def divided(
+    found: Examples,
+    settings: ClassifySettings,
+    seed: int,
+    validation: Examples | None = None,
+    test: Examples | None = None,
+) -> Data:
+    """The parts: those given, and for the others their share of the examples.
+
+    Raises:
+        DataError: there are too few examples, or a part has labels that training does not.
+    """
+    check_trainable(found, settings.several)
+    shares = (
+        0.0 if validation is not None else settings.validation_share,
+        0.0 if test is not None else settings.test_share,
+    )
+    parts = divide(found, shares, seed)
+    if validation is None and not parts.validation:
+        rule = "a class has three examples that differ: to train, to choose by, to report on"
+        raise refusal(found.name, "examples", rule, "copies of a few", "add other examples")
+    everyone = (
+        found.subset(parts.train),
+        found.subset(parts.validation) if validation is None else validation,
+        found.subset(parts.test) if test is None else test,
+    )
+    reader = learn_reader(everyone[0], settings)
+    made = [Part(one, reader.encode(one), reader.flags(one)) for one in everyone]
+    return Data(made[0], made[1], made[2], reader, settings)
+
+
+def learn(job: Job, data: Data, run_dir: Path | None = None, **options: Any) -> Fitted:
+    """Train and measure everything.
+
+    Args:
+        run_dir: for checkpoints and history; None writes nothing.
+        options: `resume` and `progress` of `elman.train.fit`.
+    """
+    network = start(job, data)
+    name = job.cell.__name__
+    job.say(f"{name}, {size(network):,} parameters")
+    result = job.train(network, data, job.fitting, run_dir=run_dir, **options)
+    methods = {name: by_network(network, data), MAJORITY: _majority(data)}
+    job.say("baselines")
+    methods |= _linear(data)
+    if not job.settings.no_feedforward:
+        other = _feedforward(job, data, size(network))
+        # The same updates, by the same rules; minutes would give another number of them.
+        fitting = dataclasses.replace(job.fitting, minutes=None, epochs=None, steps=result.steps)
+        job.train(other, data, fitting, run_dir=None, progress=options.get("progress"))
+        methods[FEEDFORWARD] = by_network(other, data)
+    return _fitted(job, data, network, methods, result)
+
+
+def _fitted(
+    job: Job, data: Data, network: SequenceClassifier, methods: "Methods", result: FitResult
+) -> Fitted:
+    several, name = job.settings.several, job.cell.__name__
+    flags = data.validation.flags
+    temperatures = {n: best_temperature(m.validation, flags, several) for n, m in methods.items()}
+    evaluation = _evaluated(data, methods, temperatures)
+    reported = data.test if evaluation.test else data.validation
+    logits = methods[name].test if evaluation.test else methods[name].validation
+    found = probabilities(logits, several, temperatures[name])
+    return Fitted(
+        network.eval(),
+        data.reader,
+        temperatures[name],
+        data.train.flags.mean(0),
+        evaluation,
+        (*data.train.examples.understood, *understood(data)),
+        (*data.train.examples.notes, *_notes(data)),
+        Judged(reported.examples, found, reported.flags),
+        result,
+    )
+
+
+def _evaluated(data: Data, methods: "Methods", temperatures: dict[str, float]) -> Evaluation:
+    several = data.settings.several
+
+    def scores(which: str, flags: Any) -> dict[str, Scores]:
+        if not len(flags):
+            return {}
+        return {
+            name: measure(
+                probabilities(getattr(method, which), several, temperatures[name]), flags, several
+            )
+            for name, method in methods.items()
+        }
+
+    sizes_ = {name: m.parameters for name, m in methods.items() if m.parameters is not None}
+    both = (
+        scores("validation", data.validation.flags),
+        scores("test", data.test.flags),
+    )
+    return Evaluation(*both, data.settings.chosen_by, sizes_, CHOSEN)
+
+
+def start(job: Job, data: Data) -> SequenceClassifier:
+    """The network as the seed gives it, with the shares of the classes as its first guess."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(job.fitting.seed)
+        network = build(job.cell, job.settings, data.reader)
+    with torch.no_grad():
+        network.outer.bias.copy_(torch.from_numpy(first_guess(data)))
+        if job.settings.vectors is not None:
+            _start_from(job, data, network)
+    return network
+
+
+def _start_from(job: Job, data: Data, network: SequenceClassifier) -> None:
+    """Put the vectors of a file in place of those that were drawn."""
+    path, lexicon = job.settings.vectors, data.reader.lexicon
+    if path is None or lexicon is None:
+        raise ValueError("vectors are of words; got numbers; leave vectors out")
+    at, vectors = read_vectors(path, lexicon, job.settings.embedding)
+    # Of the size of those that are drawn: the words that are not in the file stay beside them.
+    scale = network.front.weight.std() / max(1e-6, float(vectors.std()))
+    network.front.weight[torch.from_numpy(at)] = torch.from_numpy(vectors) * scale
+    job.say(f"{len(at):,} of {lexicon.size - 2:,} words start from {path.name}")
+
+
+def first_guess(data: Data) -> Any:
+    """Logits (C,) of the shares of the classes in the training part."""
+    return share_logits(data.train.flags.mean(0), data.settings.several)
+
+
+def share_logits(shares: Any, several: bool) -> Any:
+    """Logits (C,) that give these shares as probabilities."""
+    kept = np.clip(shares, 1e-4, 1 - 1e-4)
+    return np.log(kept) - (np.log1p(-kept) if several else 0.0)
+
+
+def size(model: nn.Module) -> int:
+    """How many parameters a network has."""
+    return sum(p.numel() for p in model.parameters())
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """Logits (N, C) on validation and on the test, and the number of parameters if it has some."""
+
+    validation: Any
+    test: Any
+    parameters: int | None = None
+
+
+Methods = dict[str, Method]
+
+
+def by_network(model: nn.Module, data: Data) -> Method:
+    """What a network says."""
+    judge = partial(logits_of, model, classes=len(data.reader.classes))
+    return Method(judge(data.validation.encoded), judge(data.test.encoded), size(model))
+
+
+def _majority(data: Data) -> Method:
+    guess = first_guess(data)
+    return Method(*(np.tile(guess, (len(p.flags), 1)) for p in (data.validation, data.test)))
+
+
+def _linear(data: Data) -> Methods:
+    """Logistic regression on words and pairs, or on summary statistics."""
+    parts = (data.train, data.validation, data.test)
+    rows: list[Any]
+    if data.reader.lexicon is not None:
+        # With a vocabulary of its own: rare words, which a network forgoes, help it.
+        own = dataclasses.replace(data.settings, min_count=1, vocabulary=0)
+        lexicon = learn_lexicon(data.train.examples.inputs, own)
+        texts = [[lexicon.encode(text) for text in part.examples.inputs] for part in parts]
+        name, bag = BAG, linear.Bag(texts[0], lexicon.size)
+        rows = [bag.rows(one) for one in texts]
+    else:
+        assert data.reader.scaling is not None
+        name, summary = SUMMARY, linear.Summary(data.train.examples, data.reader.scaling)
+        rows = [summary.rows(part.examples) for part in parts]
+    y = torch.from_numpy(targets(data.train.flags, data.settings.several))
+    classes = len(data.reader.classes)
+    fit = linear.logistic(rows[0], y, classes, data.loss, data.score, rows[1])
+    count = fit.weight.numel() + classes
+    return {name: Method(fit.logits(rows[1]), fit.logits(rows[2]), count)}
+
+
+def _feedforward(job: Job, data: Data, parameters: int) -> nn.Module:
+    """A network without a memory that has as many parameters, and the same first guess."""
+    s, classes, reader = job.settings, len(data.reader.classes), data.reader
+    found: MeanOfWords | Resampled
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(job.fitting.seed)
+        if reader.lexicon is not None:
+            width = MeanOfWords.width_for(parameters, reader.lexicon.size, classes)
+            front = Words(reader.lexicon.size, width, s.word_dropout, s.input_dropout)
+            found = MeanOfWords(front, width, classes, s.dropout)
+        else:
+            assert reader.scaling is not None
+            hidden = Resampled.hidden_for(parameters, reader.scaling.width, classes)
+            found = Resampled(reader.scaling.width, hidden, classes, s.dropout)
+    with torch.no_grad():
+        found.outer.bias.copy_(torch.from_numpy(first_guess(data)))
+    return found
+
+
+def understood(data: Data) -> list[tuple[str, str]]:
+    """What was understood of the examples, in words."""
+    counts = class_counts(data.train.examples)
+    shown = [f"{name} ({count:,})" for name, count in list(counts.items())[:12]]
+    more = f", and {len(counts) - 12:,} more" if len(counts) > 12 else ""
+    low, middle, high = sizes(data.train.encoded)
+    unit = "steps" if data.reader.lexicon is None else data.settings.tokens
+    parts = (data.train, data.validation, data.test)
+    three = zip(("train", "validation", "test"), (len(p.flags) for p in parts), strict=True)
+    found = [
+        ("examples", ", ".join(f"{count:,} to {name}" for name, count in three if count)),
+        ("classes", ", ".join(shown) + more),
+        ("length", f"{low:,} to {high:,} {unit}, half of them up to {middle:,}"),
+    ]
+    if data.reader.lexicon is not None:
+        found.append(("vocabulary", f"{data.reader.lexicon.size - 2:,} {unit}"))
+    return found
+
+
+def _notes(data: Data) -> list[str]:
+    s, found = data.settings, []
+    long = sum(len(one) > s.longest for one in data.train.encoded)
+    if long:
+        found.append(
+            f"{long:,} examples are longer than {s.longest:,}: trained on their beginning and end"
+        )
+    rare = [name for name, count in class_counts(data.train.examples).items() if count < 3]
+    if rare:
+        found.append(f"too rare to choose by or to report on: {', '.join(rare[:10])}")
+    if len(data.validation.flags) < 100:
+        count = len(data.validation.flags)
+        found.append(f"validation has {count:,} examples alone: what it chooses is uncertain")
+    return found
+
+
+def evaluated(fitted: Fitted, settings: ClassifySettings, found: Examples, name: str) -> Fitted:
+    """The network on other examples, beside the shares of the classes in training."""
+    flags = fitted.reader.flags(found)
+    logits = logits_of(fitted.network, fitted.reader.encode(found), len(fitted.reader.classes))
+    guess = np.tile(share_logits(np.asarray(fitted.shares), settings.several), (len(found), 1))
+    sure = probabilities(logits, settings.several, fitted.temperature)
+    scores = {
+        name: measure(sure, flags, settings.several),
+        MAJORITY: measure(probabilities(guess, settings.several), flags, settings.several),
+    }
+    sizes_ = {name: size(fitted.network)}
+    evaluation = Evaluation({}, scores, settings.chosen_by, sizes_, OTHER)
+    return dataclasses.replace(
+        fitted, evaluation=evaluation, judged=Judged(found, sure, flags), notes=found.notes
+    )

@@ -1,0 +1,208 @@
+"""The networks: a recurrent encoder whose steps are pooled, and its relations without a memory."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int, Shaped
+from torch import Tensor, nn
+
+from elman.cells import Cell
+from elman.nn import Recurrent
+from elman.nn.masks import scaled
+from elman.nn.pooling_over_time import Pooling
+from elman.tasks.classifying.lexicon import PADDING, UNKNOWN
+
+
+class Words(nn.Module):
+    """Tokens to vectors; in training some tokens are hidden, and some entries dropped.
+
+    Args:
+        tokens: V, how many there are.
+        embedding: E.
+        hidden: share of the tokens that become the unknown one.
+        dropout: share of the entries dropped, the same at every step.
+    """
+
+    def __init__(self, tokens: int, embedding: int, hidden: float, dropout: float) -> None:
+        super().__init__()
+        self.hidden, self.dropout = hidden, dropout
+        self.weight = nn.Parameter(torch.empty(tokens, embedding))
+        nn.init.normal_(self.weight, std=0.3)
+
+    def forward(self, x: Int[Tensor, "B T"]) -> Float[Tensor, "B T E"]:
+        """Vectors of tokens."""
+        if self.training and self.hidden:
+            hide = (torch.rand(x.shape, device=x.device) < self.hidden) & (x != PADDING)
+            x = x.masked_fill(hide, UNKNOWN)
+        found = nn.functional.embedding(x, self.weight)
+        if not (self.training and self.dropout):
+            return found
+        mask = scaled(self.dropout, found, len(x), found.shape[-1])
+        assert mask is not None
+        return found * mask[:, None]
+
+
+class Numbers(nn.Module):
+    """Inputs of a step to a vector: a linear map; in training some entries are dropped."""
+
+    def __init__(self, inputs: int, embedding: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = dropout
+        self.linear = nn.Linear(inputs, embedding)
+
+    def forward(self, x: Float[Tensor, "B T W"]) -> Float[Tensor, "B T E"]:
+        """Vectors of steps."""
+        found: Tensor = self.linear(x)
+        if not (self.training and self.dropout):
+            return found
+        mask = scaled(self.dropout, found, len(x), found.shape[-1])
+        assert mask is not None
+        return found * mask[:, None]
+
+
+class SequenceClassifier(nn.Module):
+    """Logits of the classes of a sequence.
+
+    A step becomes a vector, a recurrence reads the vectors, what it says at every step is pooled,
+    and a linear map gives the logits.
+
+    Args:
+        front: steps to vectors, E wide.
+        embedding: E.
+        cell: the recurrence. A cell that takes `dt` is given the gaps.
+        classes: C.
+        hidden, layers: of the recurrence.
+        causal: forwards alone; else in both directions.
+        pooling: kinds of pooling.
+        around: pool what the recurrence is given as well as what it says.
+        dropout: of what is pooled, and between layers; weight_drop: of U.
+        gaps: whether the last input of a step is log(1 + time passed).
+    """
+
+    def __init__(
+        self,
+        front: nn.Module,
+        embedding: int,
+        cell: type[Cell],
+        classes: int,
+        hidden: int,
+        layers: int = 1,
+        *,
+        causal: bool = False,
+        pooling: Sequence[str] = ("max", "mean", "attention"),
+        around: bool = False,
+        dropout: float = 0.0,
+        weight_drop: float = 0.0,
+        gaps: bool = False,
+    ) -> None:
+        super().__init__()
+        self.front, self.around, self.gaps = front, around, gaps
+        # A cell that hands its input on needs it as wide as its state.
+        width = hidden if "raw" in cell.inputs else embedding
+        self.enter = nn.Linear(embedding, width) if width != embedding else nn.Identity()
+        self.recurrent = Recurrent(
+            cell,
+            width,
+            hidden,
+            layers,
+            bidirectional=not causal,
+            dropout=dropout if layers > 1 else 0.0,
+            weight_drop=weight_drop,
+        )
+        self.pooling = Pooling(self.recurrent.output_size + around * width, pooling)
+        self.dropout = nn.Dropout(dropout)
+        self.outer = nn.Linear(self.pooling.output_size, classes)
+
+    def forward(
+        self, x: Shaped[Tensor, "B T *W"], lengths: Int[Tensor, " B"]
+    ) -> Float[Tensor, "B C"]:
+        """Logits of whole sequences of unequal lengths."""
+        entered = self.enter(self.front(x))
+        y, _ = self.recurrent(entered, lengths=lengths, **self._gaps(x))
+        y = torch.cat([y, entered], -1) if self.around else y
+        found: Tensor = self.outer(self.dropout(self.pooling(y, lengths)))
+        return found
+
+    def _gaps(self, x: Tensor) -> dict[str, Tensor]:
+        if "dt" not in self.recurrent.cell.inputs:
+            return {}
+        if self.gaps:
+            return {"dt": torch.expm1(x[..., -1])}
+        return {"dt": torch.ones(x.shape[:2], device=x.device)}
+
+    def initial_state(self, batch: int) -> Any:
+        """Nothing read yet."""
+        return self.recurrent.initial_state(batch), self.pooling.initial_state(batch)
+
+    def step(self, x: Shaped[Tensor, "B *W"], state: Any) -> tuple[Float[Tensor, "B C"], Any]:
+        """Logits of what has been read, with one step more; in evaluation mode, if causal."""
+        inner, pool = state
+        x = x[:, None]
+        dt = {name: gap[:, 0] for name, gap in self._gaps(x).items()}
+        entered = self.enter(self.front(x))[:, 0]
+        y, inner = self.recurrent.step(entered, inner, **dt)
+        y = torch.cat([y, entered], -1) if self.around else y
+        pooled, pool = self.pooling.step(y, pool)
+        found: Tensor = self.outer(pooled)
+        return found, (inner, pool)
+
+
+class MeanOfWords(nn.Module):
+    """A network without a memory: the mean of the words' vectors, one hidden layer, logits.
+
+    After Joulin et al., "Bag of tricks for efficient text classification" (2017), with a hidden
+    layer.
+    """
+
+    def __init__(self, front: Words, embedding: int, classes: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.front = front
+        self.inner = nn.Linear(embedding, embedding)
+        self.dropout = nn.Dropout(dropout)
+        self.outer = nn.Linear(embedding, classes)
+
+    def forward(self, x: Int[Tensor, "B T"], lengths: Int[Tensor, " B"]) -> Float[Tensor, "B C"]:
+        """Logits of whole texts."""
+        inside = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
+        total = (self.front(x) * inside[..., None]).sum(1)
+        mean = total / lengths.clamp(min=1)[:, None]
+        found: Tensor = self.outer(self.dropout(torch.relu(self.inner(mean))))
+        return found
+
+    @staticmethod
+    def width_for(parameters: int, tokens: int, classes: int) -> int:
+        """The width with which it has about so many parameters, at least 1."""
+        b = tokens + 1 + classes
+        return max(1, round(((b * b + 4 * (parameters - classes)) ** 0.5 - b) / 2))
+
+
+class Resampled(nn.Module):
+    """A network without a memory for numbers: K points of a sequence, one hidden layer, logits."""
+
+    POINTS = 32
+
+    def __init__(self, inputs: int, hidden: int, classes: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.inner = nn.Linear(self.POINTS * inputs, hidden)
+        self.dropout = nn.Dropout(dropout)
+        self.outer = nn.Linear(hidden, classes)
+
+    def forward(
+        self, x: Float[Tensor, "B T W"], lengths: Int[Tensor, " B"]
+    ) -> Float[Tensor, "B C"]:
+        """Logits of whole sequences, each read at K points from its first step to its last."""
+        share = torch.linspace(0, 1, self.POINTS, device=x.device)
+        at = share * (lengths.clamp(min=1) - 1)[:, None]
+        low = at.floor().long()
+        high = torch.minimum(low + 1, (lengths.clamp(min=1) - 1)[:, None])
+        rows = torch.arange(len(x), device=x.device)[:, None]
+        part = (at - low)[..., None]
+        points = x[rows, low] * (1 - part) + x[rows, high] * part
+        found: Tensor = self.outer(self.dropout(torch.relu(self.inner(points.flatten(1)))))
+        return found
+
+    @staticmethod
+    def hidden_for(parameters: int, inputs: int, classes: int) -> int:
+        """The hidden units with which it has about so many parameters, at least 1."""
+        return max(1, round((parameters - classes) / (Resampled.POINTS * inputs + 1 + classes)))

@@ -1,0 +1,103 @@
+"""A translator without a memory, to stand beside the recurrent one: windows and attention."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from elman.data.vocabulary import BOUNDARY
+from elman.nn.attention import AdditiveAttention
+from elman.nn.tied import Tied
+from elman.tasks.translating.network import Memory
+
+_PLACES = 256  # that have vectors of their own; those beyond share the last
+
+
+class WindowState(NamedTuple):
+    """The last tokens of a target (B, W), how many were written (B,), and the source."""
+
+    last: Tensor
+    place: Tensor
+    memory: Memory
+
+
+class WindowNetwork(nn.Module):
+    """The same task without recurrence: each token is seen with the two on both sides.
+
+    A source's places are windows of 5 tokens; a target's step sees the last 5 and attends to the
+    source once. Both know the number of their place.
+
+    Args:
+        tokens, embedding: V and E, as in `TranslationNetwork`.
+        hidden: H, of the layers over windows, and the width of the attention.
+    """
+
+    WIDTH = 5
+
+    def __init__(self, tokens: int, embedding: int, hidden: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.words = Tied(tokens, embedding, embedding)
+        self.scale = math.sqrt(embedding)
+        self.places = nn.Embedding(_PLACES, embedding)
+        self.read = nn.Linear(self.WIDTH * embedding, hidden)
+        self.written = nn.Linear(self.WIDTH * embedding, hidden)
+        self.attention = AdditiveAttention(hidden, hidden, hidden)
+        self.readout = nn.Linear(2 * hidden, embedding)
+        self.dropout = nn.Dropout(dropout)
+        nn.init.normal_(self.places.weight, std=embedding**-0.5)
+
+    def encode(self, source: Int[Tensor, "B S"], lengths: Int[Tensor, " B"]) -> WindowState:
+        """What the first step starts from; arguments as those of `TranslationNetwork.encode`."""
+        valid = torch.arange(source.shape[1], device=source.device) < lengths[:, None]
+        source = source.masked_fill(~valid, BOUNDARY)
+        edge = source.new_full((len(source), self.WIDTH // 2), BOUNDARY)
+        windows = torch.cat([edge, source, edge], 1).unfold(1, self.WIDTH, 1)
+        values = self.dropout(torch.relu(self.read(self._vectors(windows, lengths * 0))))
+        memory = Memory(values, self.attention.keys(values), valid)
+        last = source.new_full((len(source), self.WIDTH - 1), BOUNDARY)
+        return WindowState(last, lengths * 0, memory)
+
+    def forward(
+        self,
+        source: Int[Tensor, "B S"],
+        lengths: Int[Tensor, " B"],
+        before: Int[Tensor, "B T"],
+        counted: Bool[Tensor, "B T"] | None = None,
+    ) -> Float[Tensor, "... V"]:
+        """As `TranslationNetwork.forward`."""
+        features, _ = self._decode(before, self.encode(source, lengths))
+        return self.words.logits(features if counted is None else features[counted])
+
+    def step(
+        self, token: Int[Tensor, " B"], state: WindowState
+    ) -> tuple[Float[Tensor, "B V"], WindowState]:
+        """As `TranslationNetwork.step`."""
+        features, state = self._decode(token[:, None], state)
+        return torch.log_softmax(self.words.logits(features[:, 0]), -1), state
+
+    def _decode(self, before: Tensor, state: WindowState) -> tuple[Tensor, WindowState]:
+        whole = torch.cat([state.last, before], 1)
+        vectors = self._vectors(whole.unfold(1, self.WIDTH, 1), state.place)
+        low = self.dropout(torch.relu(self.written(vectors)))
+        memory = state.memory
+        context, _ = self.attention(low, memory.keys, memory.values, memory.valid)
+        features = torch.tanh(self.readout(torch.cat([low, context], -1)))
+        steps = before.shape[1]
+        return self.dropout(features), WindowState(whole[:, steps:], state.place + steps, memory)
+
+    def _vectors(self, windows: Tensor, first: Tensor) -> Tensor:
+        """Windows (B, T, W) as vectors (B, T, W * E), at the places from `first` (B,) on."""
+        embedded = self.words.embed(windows) * self.scale
+        place = first[:, None] + torch.arange(windows.shape[1], device=windows.device)
+        at: Tensor = self.places(place.clamp(max=_PLACES - 1))
+        return (embedded + at[:, :, None]).flatten(2)
+
+    @staticmethod
+    def hidden_for(parameters: int, tokens: int, embedding: int) -> int:
+        """The hidden units with which it has about so many parameters, at least 1."""
+        left = parameters - (tokens + _PLACES) * embedding - tokens
+        linear = 2 * WindowNetwork.WIDTH * embedding + 2 * embedding + 4
+        # 2 H^2 + linear H = left
+        return max(1, round((-linear + math.sqrt(linear**2 + 8 * max(0, left))) / 4))

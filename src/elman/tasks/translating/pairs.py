@@ -1,0 +1,249 @@
+"""Pairs of sentences: from two aligned files, a table with tabs, or lists; or a refusal."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from elman.data.errors import refusal, shown
+from elman.data.text import Source, as_sources
+from elman.tasks.translating.decoding import tidy
+
+_LEAST = 20  # pairs for training
+_HELD_MOST = 1000  # pairs held out for each of validation and test
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Sentences and their translations, as many of both, tidy and none empty.
+
+    - `name`: of where they came from.
+    - `notes`: what had to be done, a sentence each.
+    """
+
+    source: tuple[str, ...]
+    target: tuple[str, ...]
+    name: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def pick(self, rows: Iterable[int]) -> "Pairs":
+        """Some of the pairs, without the notes."""
+        rows = list(rows)
+        source, target = ([side[k] for k in rows] for side in (self.source, self.target))
+        return Pairs(tuple(source), tuple(target), self.name)
+
+
+NONE = Pairs((), ())
+
+
+@dataclass(frozen=True)
+class Parallel:
+    """Pairs in three parts; the test may be empty.
+
+    - `notes`: what had to be done or has to be known, a sentence each.
+    """
+
+    train: Pairs
+    validation: Pairs
+    test: Pairs
+    notes: tuple[str, ...] = ()
+
+    @property
+    def sha256(self) -> str:
+        """Of all pairs in order."""
+        digest = hashlib.sha256()
+        for part in (self.train, self.validation, self.test):
+            for both in zip(part.source, part.target, strict=True):
+                digest.update("\t".join(both).encode() + b"\n")
+            digest.update(b"\0")
+        return digest.hexdigest()
+
+    def understood(self) -> list[tuple[str, str]]:
+        """What was understood of the pairs, as pairs of a name and words."""
+        found = [("pairs", self.train.name), ("train", _counted(self.train))]
+        found.append(("validation", _from(self.validation, self.train)))
+        found.append(("test", _from(self.test, self.train) if len(self.test) else "none given"))
+        first = f"{self.train.source[0][:60]} → {self.train.target[0][:60]}"
+        return [*found, ("first pair", first)]
+
+
+def _counted(part: Pairs) -> str:
+    words = [sum(len(line.split()) for line in side) for side in (part.source, part.target)]
+    return f"{len(part):,} pairs, {words[0]:,} → {words[1]:,} words"
+
+
+def _from(part: Pairs, train: Pairs) -> str:
+    where = "held out" if part.name == train.name else f"from {part.name}"
+    return f"{len(part):,} pairs, {where}"
+
+
+def read_parallel(
+    train: Pairs, validation: Pairs | None, test: Pairs | None, held_out: float, seed: int
+) -> Parallel:
+    """The three parts; what is not given is held out, pairs of one source always together.
+
+    Raises:
+        DataError: too few pairs are left to train on, or none to choose by.
+    """
+    notes = [
+        *train.notes,
+        *(validation.notes if validation else ()),
+        *(test.notes if test else ()),
+    ]
+    train = replace(train, notes=())
+    if validation is None:
+        shares = 1 if test else 2
+        train, *held = _hold_out(train, held_out, shares, seed)
+        validation, test = held[0], (held[1] if shares == 2 else test)
+    if len(train) < _LEAST:
+        came = f"{len(train):,} besides what is held out"
+        rule, repair = f"training needs at least {_LEAST} pairs", "give more"
+        raise refusal(train.name or "pairs", "length", rule, came, repair)
+    if not len(validation):
+        rule, repair = "validation needs at least one pair", "give more, or raise held_out"
+        raise refusal(validation.name or "pairs", "length", rule, "none", repair)
+    known = set(train.source)
+    for name, part in (("validation", validation), ("test", test or NONE)):
+        seen = sum(line in known for line in part.source)
+        if seen:
+            notes.append(f"{seen:,} of {len(part):,} sources of {name} are in training too")
+    return Parallel(train, validation, test or NONE, tuple(notes))
+
+
+def _hold_out(pairs: Pairs, share: float, parts: int, seed: int) -> list[Pairs]:
+    """What is left, and `parts` parts of that share, drawn by source."""
+    each = min(_HELD_MOST, max(1, round(share * len(pairs))))
+    sources = sorted(set(pairs.source))
+    order = np.random.Generator(np.random.Philox(key=[seed, 3])).permutation(len(sources))
+    rank = {sources[k]: place for place, k in enumerate(order.tolist())}
+    rows: list[list[int]] = [[] for _ in range(parts + 1)]
+    for k, line in enumerate(pairs.source):
+        rows[min(rank[line] // each, parts)].append(k)
+    return [pairs.pick(one) for one in (rows[parts], *rows[:parts])]
+
+
+def read_pairs(source: Any, target: Any = None, encoding: str = "utf-8") -> Pairs:
+    """Pairs from what a caller gives.
+
+    Args:
+        source: a `pathlib.Path` or a list of str; without `target`, the path of a table: a line
+            for each pair, source and target with a tab between. Where every line has the same
+            number of further fields, they are left out.
+        target: the same for the translations, as many lines.
+
+    Raises:
+        DataError: a file cannot be used; says where and how to repair it.
+        TypeError: something else was given.
+    """
+    if target is None:
+        found, name = _table(source, encoding)
+    else:
+        sides = [
+            _lines(one, word, encoding) for one, word in ((source, "source"), (target, "target"))
+        ]
+        name = " and ".join(side[1] for side in sides)
+        found = _aligned(sides)
+    return _cleaned(found, name)
+
+
+Rows = list[tuple[str, str]]
+
+
+def _aligned(sides: Sequence[tuple[list[str], str]]) -> Rows:
+    (left, first), (right, second) = sides
+    if len(left) != len(right):
+        place = f"line {min(len(left), len(right)) + 1:,}"
+        rule = f"line k of {first} is translated by line k of {second}"
+        came = f"{len(left):,} lines and {len(right):,}"
+        repair = "look for a line too many or too few, and give aligned files"
+        raise refusal(f"{first} and {second}", place, rule, came, repair)
+    return list(zip(left, right, strict=True))
+
+
+def _lines(given: Any, word: str, encoding: str) -> tuple[list[str], str]:
+    """The lines of a file or list, and its name."""
+    if isinstance(given, Path):
+        (only,) = as_sources(given)
+        return _split(only, encoding), only.name
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise TypeError(
+            f"{word} must be a pathlib.Path or a list of str, a sentence each; got "
+            f"{type(given).__name__}; wrap a file's name in Path(...), a sentence in a list"
+        )
+    lines = list(given)
+    for k, line in enumerate(lines):
+        if not isinstance(line, str):
+            raise TypeError(
+                f"{word} must be a list of str; got {type(line).__name__} at {k}; convert it"
+            )
+        _check_whole(line, word, k + 1)
+    return lines, f"{word} sentences" if word else "sentences"
+
+
+def _check_whole(line: str, name: str, number: int) -> None:
+    try:
+        line.encode()
+    except UnicodeEncodeError as error:
+        rule, came = "text is Unicode", f"half a character, {shown(line[error.start])}"
+        repair = 'mend it: text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")'
+        raise refusal(name, f"line {number:,}", rule, came, repair) from None
+
+
+def _split(source: Source, encoding: str) -> list[str]:
+    """The lines of a file; only a line feed ends one, as in `wc -l`."""
+    lines = "".join(source.blocks(encoding)).split("\n")
+    return lines[:-1] if lines[-1] == "" else lines
+
+
+def _table(given: Any, encoding: str) -> tuple[Rows, str]:
+    if not isinstance(given, Path):
+        raise TypeError(
+            f"source must be the pathlib.Path of a table where target is not given; got "
+            f"{type(given).__name__}; give both, or a file with a tab in each line"
+        )
+    (only,) = as_sources(given)
+    rows: Rows = []
+    width = 0
+    for number, line in enumerate(_split(only, encoding), 1):
+        if not line.strip():
+            rows.append(("", ""))
+            continue
+        fields = line.split("\t")
+        width = width or len(fields)
+        if len(fields) != width or width < 2:
+            raise _not_a_pair(only.name, number, len(fields), max(2, width))
+        rows.append((fields[0], fields[1]))
+    return rows, only.name
+
+
+def _not_a_pair(name: str, number: int, fields: int, width: int) -> Exception:
+    rule = "a pair is a source, a tab and its translation"
+    if width > 2:
+        rule += f", and further fields in every line alike, {width} as in the first"
+    came = f"{fields} field{'s' * (fields != 1)}"
+    repair = "mend the line (a tab in the text?), or give two aligned files"
+    return refusal(name, f"line {number:,}", rule, came, repair)
+
+
+def _cleaned(rows: Rows, name: str) -> Pairs:
+    """Tidy pairs; those with an empty side are left out and counted."""
+    tidied = [(tidy(a), tidy(b)) for a, b in rows]
+    kept = [pair for pair in tidied if all(pair)]
+    if not kept:
+        rule, came = "there must be pairs with text on both sides", f"{len(rows):,} lines, no pair"
+        raise refusal(name, "length", rule, came, "give sentences and their translations")
+    notes: tuple[str, ...] = ()
+    if len(kept) < len(tidied):
+        first = next(k for k, pair in enumerate(tidied, 1) if not all(pair))
+        count = len(tidied) - len(kept)
+        notes = (
+            f"{name}: {count:,} lines without text on both sides are left out, from {first:,}",
+        )
+    source, target = zip(*kept, strict=True)
+    return Pairs(tuple(source), tuple(target), name, notes)
