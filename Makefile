@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
+FUZZ := .venv-fuzz
+SECONDS ?= 600
 RUNTIME := $(shell find runtime/src runtime/bind runtime/elman_runtime -name '*.cpp' -o -name '*.hpp' -o -name '*.py' 2>/dev/null) runtime/pyproject.toml runtime/CMakeLists.txt
 
-.PHONY: demo test check check-native format wheel bench clean setup help
+.PHONY: demo test check check-native fuzz format wheel bench clean setup help
 
 help:
 	@echo "make demo    train a forecaster on real data and write a report"
@@ -13,7 +15,8 @@ help:
 	@echo "make check   lint, types, import rules, sizes"
 	@echo "make wheel   build both wheels and try them in empty environments"
 	@echo "make check-native  the C++ tests, plain and under sanitizers (some minutes)"
-	@echo "make bench   the measurements that README quotes (long)"
+	@echo "make fuzz    break model files for SECONDS=600, and demand that each is refused or runs"
+	@echo "make bench   the measurements that README quotes (hours)"
 	@echo "make clean   remove what the others made (never runs/)"
 
 setup: $(VENV)/.installed
@@ -63,19 +66,33 @@ bench: setup $(BENCH)/.installed
 	$(BIN)/python bench/dropin_equality.py
 	$(BIN)/python bench/dropin.py
 	$(BIN)/python bench/kill.py
+	$(BIN)/python bench/kill_stream.py
 	$(BIN)/python bench/doctor.py
-	for what in "layers.py --append --picture" "custom_cell.py --append" "scan.py --append" ragged.py; do \
+	for what in "layers.py --append --picture" "custom_cell.py --append" "scan.py --append" ragged.py \
+	    "step.py --append" "runtime.py --append" onnx_parity.py "text_speed.py --append"; do \
 	    $(BENCH)/bin/python bench/$$what || exit 1; done
-	for what in etth1 m4 air neuralforecast many; do \
-	    OMP_NUM_THREADS=1 $(BENCH)/bin/python bench/forecast.py $$what || exit 1; done
+	for what in "forecast.py etth1" "forecast.py m4" "forecast.py air" "forecast.py neuralforecast" \
+	    "forecast.py many" "language.py five" "sentiment.py sst" "sentiment.py sst --phrases" \
+	    "sentiment.py mr" "translation.py multi30k" "memory.py adding" "memory.py copying" \
+	    "memory.py sequential" "memory.py permuted" "memory.py --picture"; do \
+	    OMP_NUM_THREADS=1 $(BENCH)/bin/python bench/$$what || exit 1; done
 
-# The libraries that forecasts are compared with, apart from what the tests need.
+# The libraries that are compared with or score, apart from what the tests need.
 $(BENCH)/.installed: pyproject.toml constraints.txt $(RUNTIME)
 	$(PYTHON) -m venv $(BENCH)
-	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt ./runtime -e '.[forecast]'
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt ./runtime -e '.[forecast,translate]'
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt neuralforecast==3.3.0 'ray[tune]' 'setuptools<81' 'jax[cpu]' onnx onnxruntime
 	touch $@
 
+# Guided by the lines that are reached; a file that was found is printed and kept.
+fuzz: $(FUZZ)/.installed
+	$(FUZZ)/bin/python tools/fuzz_model_file.py --seconds $(SECONDS)
+
+$(FUZZ)/.installed:
+	$(PYTHON) -m venv $(FUZZ)
+	$(FUZZ)/bin/python -m pip install --quiet --disable-pip-version-check atheris numpy
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(BENCH) build dist runtime/build src/*.egg-info runtime/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH) $(FUZZ) build dist runtime/build src/*.egg-info runtime/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -21,7 +21,7 @@ from timing import header
 from elman.tasks.translate import Translator
 
 MINUTES = {"choose": 4.0, "multi30k": 45.0}
-SETTINGS: dict[str, Any] = {"hidden": 384, "evaluate_every": 800}
+SETTINGS: dict[str, Any] = {"hidden": 256, "evaluate_every": 800}
 """What differs from the defaults."""
 
 CANDIDATES: list[dict[str, Any]] = [
@@ -29,7 +29,7 @@ CANDIDATES: list[dict[str, Any]] = [
     {"cell": "LSTM"},
     {"lr": 4e-3},
     {"lr": 2e-3},
-    {"hidden": 256},
+    {"hidden": 384},
     {"vocabulary": 6000},
     {"layers": 2},
     {"batch_size": 32},

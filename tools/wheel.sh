@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Build both wheels into dist/ and try them in empty environments: tools/wheel.sh [PYTHON]
+# PYTHON has elman installed: it makes the models that are tried where there is no torch.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 case "${1:-python3}" in
@@ -60,6 +61,29 @@ inside() {
     (cd "$scratch" && "$scratch/$1/bin/python" -I "${@:2}")
 }
 
+# Small models, and what torch makes of them.
+models() {
+    (cd "$scratch" && "$PYTHON" - <<'PY'
+import numpy as np
+import torch
+
+import elman
+
+torch.manual_seed(0)
+layer = elman.nn.Recurrent("LSTM", 3, 8).eval()
+elman.save(layer, "lstm.safetensors", quiet=True)
+x = torch.randn(1, 20, 3)
+with torch.no_grad():
+    np.savez("lstm.npz", x=x[0].numpy(), y=layer(x)[0][0].numpy())
+text = "to be or not to be, that is the question\n" * 60
+model = elman.LanguageModel(hidden=8, steps=3, length=16, batch_size=4, no_feedforward=True)
+model.fit(text).save("text.safetensors")
+written = model.generate("to ", length=30, seed=1)
+open("written.txt", "w", encoding="utf-8").write(written)
+PY
+    )
+}
+
 try_runtime() {
     fresh runtime
     inside runtime -m pip install --quiet --no-index --find-links "$dist" elman-runtime
@@ -86,6 +110,25 @@ except model_file.ModelFileError:
     pass
 else:
     raise AssertionError("a NaN was stored")
+
+kept = np.load("lstm.npz")
+stream = elman_runtime.Stream("lstm.safetensors")
+made = np.concatenate([stream.step(kept["x"][0])[None], stream.push(kept["x"][1:])])
+assert np.allclose(made, kept["y"], atol=1e-6), abs(made - kept["y"]).max()
+np.savetxt("in.csv", kept["x"], delimiter=",")
+PY
+    inside runtime -m elman_runtime stream lstm.safetensors <"$scratch/in.csv" >"$scratch/out.csv"
+    inside runtime -m elman_runtime generate text.safetensors --prompt "to " --length 30 --seed 1 \
+        >"$scratch/generated.txt"
+    inside runtime - <<'PY'
+import numpy as np
+
+rows = np.loadtxt("out.csv", delimiter=",", skiprows=1)
+kept = np.load("lstm.npz")
+assert np.array_equal(rows[:, 0], np.arange(20))
+assert np.allclose(rows[:, 1:], kept["y"], atol=1e-6), abs(rows[:, 1:] - kept["y"]).max()
+written = "to " + open("written.txt", encoding="utf-8").read() + "\n"
+assert open("generated.txt", encoding="utf-8").read() == written
 PY
 }
 
@@ -112,6 +155,7 @@ PY
 step "build elman-runtime and elman" build ./runtime .
 step "the compiled module is in it" compiled
 step "numpy beside them" numpy_beside
+step "models to try it with" models
 step "elman-runtime in an empty environment" try_runtime
 step "elman's metadata in an empty environment" try_elman
 ls -1 "$dist"

@@ -1,10 +1,10 @@
-"""`python -m elman_runtime stream MODEL < in > out`, and `generate MODEL`: no torch needed."""
+"""`python -m elman_runtime stream`, `generate`, `classify` or `translate MODEL`: without torch."""
 
 import argparse
 import os
 import sys
 
-from elman_runtime import generate
+from elman_runtime import classify, generate, translate
 from elman_runtime.stream_lines import command
 
 
@@ -12,14 +12,18 @@ def main() -> int:
     """Run a command; the exit status. A mistake of the caller's is said, without a traceback."""
     parser = argparse.ArgumentParser(prog="python -m elman_runtime", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    for name, words, verb in (
-        ("stream", "feed standard input to a model row by row, and write its outputs", command),
-        ("generate", "print the text that a language model writes", generate),
+    for name, words, module, run in (
+        ("stream", "feed a model row by row, and write its outputs", command, command.stream),
+        ("generate", "print the text that a model writes", generate, generate.generate),
+        ("classify", "judge the texts on standard input", classify, classify.classify),
+        ("translate", "translate standard input line by line", translate, translate.run),
     ):
-        verb.add_arguments(verbs.add_parser(name, help=words, description=words))
+        verb = verbs.add_parser(name, help=words, description=words)
+        module.add_arguments(verb)
+        verb.set_defaults(run=run)
     given = parser.parse_args()
     try:
-        return command.stream(given) if given.verb == "stream" else generate.generate(given)
+        return int(given.run(given))
     except BrokenPipeError:
         # The reader has had enough (head); what Python flushes at exit must go nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

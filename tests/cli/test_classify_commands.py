@@ -181,8 +181,14 @@ MISTAKES = {
         ["predict", RUN, "a.csv", "--text", "x"],
         "FILE or --text must be given",
     ),
-    "a flag of forecasts": (["predict", RUN, "my reviews.csv", "--h", "3"], "--h is not for class"),
-    "a flag of language": (["evaluate", RUN, "--dynamic"], "--dynamic is not for classifiers"),
+    "a flag of forecasts": (
+        ["predict", RUN, "my reviews.csv", "--h", "3"],
+        "--h is for forecasters; got a classifier",
+    ),
+    "a flag of language": (
+        ["evaluate", RUN, "--dynamic"],
+        "--dynamic is for language models; got a",
+    ),
     "an unknown setting": (["train", "classify", "my reviews.csv", "--tokens", "bits"], "tokens"),
     "no such cell": (
         ["train", "classify", "my reviews.csv", "--cell", "GRUU"],

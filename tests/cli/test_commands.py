@@ -14,6 +14,7 @@ from elman import Cell
 from elman.cli import main
 from elman.cli.run_folder import new_run, slug, to_toml
 from elman.ops import tanh
+from elman.tasks.forecast import Forecaster
 
 
 class Mine(Cell):
@@ -228,6 +229,60 @@ def test_help_says_each_flag_with_its_meaning_and_default(capsys):
     assert "object at 0x" not in text
     assert elman("--version") == 0
     assert re.fullmatch(r"\d+\.\d+.*\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("words", "known"),
+    [
+        (["train", "classify", "--hidde", "3"], "train classify"),
+        (["export", "x.safetensors", "--onxn", "y"], "export"),
+        (["--hlep"], ""),
+    ],
+)
+def test_an_unknown_flag_points_at_the_help_of_its_command(words, known, capsys):
+    assert elman(*words) == 2
+    assert " ".join(f"See: elman {known} --help".split()) in capsys.readouterr().err
+
+
+def test_the_doctor_and_clipping_while_it_trains(file, capsys):
+    words = ["--doctor", 3, "--clip-steps", 0.5, "--clip", "auto"]
+    assert elman("train", "forecast", file, *SMALL, *words) == 0
+    run = Path("runs/forecast-shop_sales-001")
+    settings = tomllib.loads((run / "settings.toml").read_text(encoding="utf-8"))
+    assert settings["forecast"]["clip_steps"] == 0.5
+    assert "<h2>What the doctor says</h2>" in (run / "report.html").read_text(encoding="utf-8")
+    seen = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["training"]["examination"]
+    assert set(seen["layers"]) == {"recurrent.l0"}
+    assert Forecaster.load(run).fitted.model.recurrent.clip_steps == 0.5
+    capsys.readouterr()
+    assert elman("train", "forecast", file, *SMALL, "--clip-steps", 0) == 2
+    assert "clip_steps: must be above 0" in capsys.readouterr().err
+
+
+def test_a_report_without_the_doctor_does_not_mention_it(file):
+    assert elman("train", "forecast", file, *SMALL) == 0
+    run = Path("runs/forecast-shop_sales-001")
+    assert "doctor" not in (run / "report.html").read_text(encoding="utf-8").split("Settings")[0]
+    training = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["training"]
+    assert training["examination"] is None
+    assert training["history"] == "history.jsonl"
+
+
+def test_flags_and_examples_of_other_models_are_refused_by_name(file, capsys):
+    assert elman("train", "forecast", file, *SMALL) == 0
+    run = Path("runs/forecast-shop_sales-001")
+    for words, message in {
+        ("predict", run, "--beam", 3): "--beam is for translators; got a forecaster",
+        ("predict", run, file): "FILE and --text are for classifiers and translators; give --data",
+        ("predict", run, "--text", "a"): "FILE and --text are for classifiers and translators",
+        ("evaluate", run, "--length-penalty", 1): "--length-penalty is for translators; got a fore",
+        ("evaluate", run, "--rate", 1): "--rate is for language models; got a forecaster",
+        ("predict", "gone", "--beam", 3): "--beam is for translators; got another model: gone",
+        ("predict", "gone", "--h", 3): "gone: there is no such file",
+    }.items():
+        capsys.readouterr()
+        assert elman(*words) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_demos_are_listed(capsys):

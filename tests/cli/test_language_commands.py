@@ -16,6 +16,7 @@ import pytest
 from elman import Cell
 from elman.cli import main
 from elman.ops import tanh
+from elman.tasks.language import LanguageModel
 
 SMALL = ["--hidden", "8", "--steps", "6", "--evaluate-every", "3", "--length", "20"]
 SMALL += ["--batch-size", "4", "--no-feedforward", "--checkpoint-every", "1"]
@@ -178,7 +179,18 @@ def test_evaluating_shows_measures_again_and_learns(run, file, capsys):
     assert elman("evaluate", run / "model.safetensors", "--dynamic") == 2
     assert "text must be given" in capsys.readouterr().err
     assert elman("evaluate", run, "--per-series", "e.csv") == 2
-    assert "--per-series is for forecasts" in capsys.readouterr().err
+    assert "--per-series is for forecasters" in capsys.readouterr().err
+
+
+def test_the_doctor_and_clipping_while_it_trains(file):
+    words = [*SMALL, "--doctor", 3, "--clip-steps", 0.5]
+    assert elman("train", "language", file, *words) == 0
+    settings = tomllib.loads((RUN / "settings.toml").read_text(encoding="utf-8"))
+    assert settings["language"]["clip_steps"] == 0.5
+    assert "<h2>What the doctor says</h2>" in (RUN / "report.html").read_text(encoding="utf-8")
+    training = json.loads((RUN / "metrics.json").read_text(encoding="utf-8"))["training"]
+    assert set(training["examination"]["layers"]) == {"recurrent.l0"}
+    assert LanguageModel.load(RUN).fitted.network.recurrent.clip_steps == 0.5
 
 
 def test_a_run_goes_on_after_it_was_killed_and_ends_the_same(file, capsys):

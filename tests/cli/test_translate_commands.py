@@ -200,7 +200,7 @@ def test_the_stored_table_and_that_of_other_pairs(run, file, capfd):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["predict", RUN, "--text", "a", "--h", "3"], "--h is for other models; got a translator"),
+        (["predict", RUN, "--text", "a", "--h", "3"], "--h is for forecasters; got a translator"),
         (["predict", RUN, "a", "--text", "a"], "--text must be given without FILE"),
         (["predict", RUN, "none.txt"], "none.txt: path: the file must exist"),
         (["predict", RUN, "--text", "a", "--beam", "0"], "beam must be 1 to 1,000; got 0"),
@@ -209,7 +209,7 @@ def test_the_stored_table_and_that_of_other_pairs(run, file, capfd):
             "n_best must not exceed beam",
         ),
         (["evaluate", RUN, "--target", "a"], "--target must be given with --data"),
-        (["evaluate", RUN, "--dynamic"], "--dynamic is for other models; got a translator"),
+        (["evaluate", RUN, "--dynamic"], "--dynamic is for language models; got a"),
         (["generate", RUN], "must hold a language model"),
     ],
 )

@@ -48,6 +48,12 @@ def test_a_clear_loss_names_who_is_better():
     assert "repeat needs no training" in naive.remarks()[0]
 
 
+def test_nothing_is_as_good_as_no_error_at_all():
+    flawless = comparison([0.10, 0.11, 0.12], [0.0, 0.0, 0.0])
+    assert "NOT worth it here: feedforward is better;" in flawless.verdict()
+    assert "NOT shown" in comparison([0.0, 0.0, 0.0], [0.0, 0.0, 0.0]).verdict()
+
+
 @pytest.mark.parametrize(("score", "worth"), [(0.79, True), (0.799, False), (0.81, False)])
 def test_one_seed_must_lead_by_one_per_cent(score, worth):
     assert comparison([score], [0.80]).worth_it == worth

@@ -29,6 +29,8 @@ STORED = {
     "CausalConv1d": lambda: elman.nn.CausalConv1d(I, 4, 3, dilation=2),
     "Last": lambda: elman.nn.Last(),
     "Pool": lambda: elman.nn.Pool("mean"),
+    "AttentionPool": lambda: elman.nn.AttentionPool(I),
+    "Pooling": lambda: elman.nn.Pooling(I),
     "SteppedModule": lambda: Recurrent(elman.nn.CausalConv1d(I, 4, 2)),
 }
 REFUSED = {

@@ -44,10 +44,12 @@ def test_a_wide_beam_finds_the_best_of_all(seed, penalty):
     found = beam_search(
         step, start, start=START, end=END, most=[4], beam=beam, length_penalty=penalty, n_best=7
     )
-    expected = everything(table[0], 4, penalty)[:7]
-    assert [one.tokens for one in found[0]] == [one[2] for one in expected]
-    for one, (score, total, _) in zip(found[0], expected, strict=True):
-        assert one.log_probability == pytest.approx(total)
+    expected = everything(table[0], 4, penalty)
+    assert len({one.tokens for one in found[0]}) == 7
+    totals = {tokens: total for _, total, tokens in expected}
+    for one, (score, _, _) in zip(found[0], expected[:7], strict=True):
+        # Sequences of the same triples are as likely, in any order.
+        assert one.log_probability == pytest.approx(totals[one.tokens])
         assert one.score == pytest.approx(score)
 
 

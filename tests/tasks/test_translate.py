@@ -180,6 +180,12 @@ def test_attention_is_a_distribution_over_the_source(fitted):
     assert [one.get_text() for one in ax.get_xticklabels()][-1] == "∎"
 
 
+def test_tokens_that_go_on_with_a_word_are_marked(fitted):
+    source = fitted.attention("qwqwq, der", "dog").source
+    assert source[:7] == ("␣", "q", "-w", "-q", "-w", "-q", ","), "a mark is no part of a word"
+    assert not source[7].startswith("-")
+
+
 def test_attention_as_a_page_is_escaped(fitted):
     html = fitted.attention("<b> & 日本", "<i>").html()
     assert "<b>" not in html
@@ -218,8 +224,8 @@ def _change(path, change):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda m, t: m.update(task="language"), "must hold a translator of format 0"),
-        (lambda m, t: m.update(format=9), "must hold a translator of format 0"),
+        (lambda m, t: m.update(task="language"), "must hold a translator of format 0 or 1"),
+        (lambda m, t: m.update(format=9), "must hold a translator of format 0 or 1"),
         (lambda m, t: m["settings"].update(hidden=10**6), "layers or a width that differ"),
         (lambda m, t: m["settings"].update(layers=2), "layers or a width that differ"),
         (lambda m, t: m["settings"].update(embedding=8), "subwords, and a tensor for"),

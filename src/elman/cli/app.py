@@ -8,22 +8,18 @@ from elman.cells import Cell
 from elman.cli import (
     cells_command,
     classify_app,
-    classify_use,
     compare_app,
     data_command,
     demo_command,
     doctor,
     export_command,
     forecast_command,
-    forecast_use,
     language_app,
-    language_use,
     stream_command,
     translate_app,
-    translate_use,
+    use_app,
 )
 from elman.cli.config import fields
-from elman.cli.console import command
 from elman.cli.doctor_data import STEPS, Briefly
 from elman.cli.flags import finished, listed, with_flags
 from elman.cli.forecast_command import RunSettings
@@ -37,12 +33,23 @@ _HELP = """Recurrent neural networks: train one on your data, see how it compare
 
 Start with:
 
-elman demo forecast                      the whole job on data that comes along
+elman demo forecast                      the whole job, on data that comes along
+elman demo vanishing                     a lesson: why gradients vanish
 elman data sales.csv                     what is understood of a file
 elman train forecast sales.csv --h 28    train, compare, report
 elman predict runs/forecast-sales-001    the next 28 values of each series
-elman train language book.txt            a model of text, which writes and scores it
+elman train language book.txt            a model of text
 elman generate runs/language-book-001    text that it writes
+elman train classify reviews.csv         classes of texts, or of sequences
+elman train translate train.de train.en  from lines of text to lines of text
+elman compare forecast sales.csv --h 28  is a recurrent network worth it?
+
+With a run, which is the folder that training made, or its model file:
+
+elman evaluate RUN                       how good it is, beside the baselines
+elman doctor RUN                         what it remembers, what ails it
+elman stream RUN < in.csv > out.csv      row by row, as they come
+elman export RUN --onnx model.onnx       for other runtimes
 
 Results go to standard output, the rest to standard error.
 --debug shows where an error arose."""
@@ -65,14 +72,14 @@ def build_app(cells: tuple[type[Cell], ...]) -> "App":
     train.command(language_app.train(cells), name="language")
     train.command(translate_app.train(cells), name="translate")
     train.command(classify_app.train(cells), name="classify")
-    app.command(_predict(cells), name="predict")
-    app.command(_evaluate(cells), name="evaluate")
+    app.command(use_app.predict(cells), name="predict")
+    app.command(use_app.evaluate(cells), name="evaluate")
     app.command(language_app.generate(cells), name="generate")
     app.command(language_app.score(cells), name="score")
     app.command(stream_command.app(cells), name="stream")
     app.command(_doctor(cells), name="doctor")
     app.command(compare_app.app(cells))
-    app.command(export_command.app(), name="export")
+    app.command(export_command.app(cells), name="export")
     app.command(_data(), name="data")
     app.command(_demo(), name="demo")
     app.command(_cells(cells), name="cells")
@@ -106,129 +113,6 @@ def _train_forecast(cells: tuple[type[Cell], ...]) -> Any:
     return forecast
 
 
-def _predict(cells: tuple[type[Cell], ...]) -> Any:
-    from cyclopts import Parameter
-
-    @finished
-    @with_flags(translate_use.Wanted, "Translators", 2)
-    def predict(
-        run: Annotated[Path, Parameter(help="Folder of a run, or a model file.")],
-        file: Annotated[
-            Path | None, Parameter(help="Classifiers: examples to judge. Translators: lines.")
-        ] = None,
-        /,
-        *,
-        text: Annotated[str | None, Parameter(help="Classify or translate this text.")] = None,
-        data: Annotated[
-            Path | None,
-            Parameter(help="CSV with new rows of known or new series; none are needed."),
-        ] = None,
-        futr_df: Annotated[
-            Path | None, Parameter(help="File of the covariates that are known ahead.")
-        ] = None,
-        static_df: Annotated[
-            Path | None, Parameter(help="File of the static covariates of new series.")
-        ] = None,
-        h: Annotated[
-            int | None, Parameter(help="Steps; by default those that it was trained for.")
-        ] = None,
-        level: Annotated[
-            str | None,
-            Parameter(
-                help="Intervals in per cent, such as 80,95; none for none; by default as trained.",
-                converter=listed(float),
-            ),
-        ] = None,
-        ids: Annotated[
-            str, Parameter(help="Series, with commas; all by default.", converter=listed(str))
-        ] = "",
-        output: Annotated[
-            Path | None, Parameter(name=("--output", "-o"), help="File to write.")
-        ] = None,
-        cell: Annotated[str, Parameter(help="Your own cell, if it has one: my.py:MyCell.")] = "",
-        **given: Any,
-    ) -> None:
-        """Print the forecast of each series, or the class of each example, as CSV.
-
-        A forecast: name, time, `elman` and its intervals. A class: row, label, and the
-        probability of each class. Of a translator: the translation of each line of FILE,
-        --text or standard input.
-        """
-        others = {"--futr-df": futr_df, "--static-df": static_df, "--h": h, "--level": level}
-        if translate_use.is_translator(run, given):
-            translate_use.check_flags(others | {"--ids": ids})
-            wanted = translate_use.Wanted(**given)
-            translate_use.predict(run, file or data, text, wanted, output, cell, cells)
-            return
-        if classify_use.is_classifier(run):
-            classify_use.check_flags(others | {"--ids": ids})
-            classify_use.predict(run, file or data, text, output, cell, cells)
-            return
-        if file is not None or text is not None:
-            raise ValueError(f"{run}: FILE and --text are for classifiers; give --data FILE")
-        if language_use.is_language(run):
-            what = "predict is for forecasts; got a language model"
-            raise ValueError(f"{run}: {what}; write with it: {command(['generate', run])}")
-        asked = forecast_use.Ahead(data, futr_df, static_df, h, level, ids or ())  # type: ignore[arg-type]
-        forecast_use.predict(run, asked, output, cell, cells)
-
-    return predict
-
-
-def _evaluate(cells: tuple[type[Cell], ...]) -> Any:
-    from cyclopts import Parameter
-
-    @finished
-    @with_flags(translate_use.Measuring, "Translators", 2)
-    def evaluate(
-        run: Annotated[Path, Parameter(help="Folder of a run, or a model file.")],
-        /,
-        *,
-        data: Annotated[
-            Path | None,
-            Parameter(
-                help="CSV whose end is forecast, a text, or pairs; the training data's by default."
-            ),
-        ] = None,
-        static_df: Annotated[
-            Path | None, Parameter(help="File of the static covariates, if --data has none.")
-        ] = None,
-        per_series: Annotated[
-            Path | None, Parameter(help="CSV file to write the errors of each series to.")
-        ] = None,
-        dynamic: Annotated[
-            bool,
-            Parameter(help="Language: go on learning from what was just scored.", negative=""),
-        ] = False,
-        rate: Annotated[
-            float | None,
-            Parameter(help="Learning rate of --dynamic; chosen on validation by default."),
-        ] = None,
-        cell: Annotated[str, Parameter(help="Your own cell, if it has one: my.py:MyCell.")] = "",
-        **given: Any,
-    ) -> None:
-        """Print the table of errors, beside those of the baselines."""
-        others = {"--static-df": static_df, "--per-series": per_series, "--rate": rate}
-        if translate_use.is_translator(run, given):
-            translate_use.check_flags(others | {"--dynamic": dynamic})
-            how = translate_use.Measuring(**given)
-            translate_use.evaluate(run, data, how, cell, cells)
-            return
-        if classify_use.is_classifier(run):
-            classify_use.check_flags(others | {"--dynamic": dynamic})
-            classify_use.evaluate(run, data, cell, cells)
-            return
-        if language_use.is_language(run):
-            language_use.check_flags({"--static-df": static_df, "--per-series": per_series})
-            language_use.evaluate(run, data, dynamic, rate, cell, cells)
-            return
-        if dynamic or rate is not None:
-            raise ValueError("--dynamic and --rate are for language models; leave them out")
-        forecast_use.evaluate(run, data, static_df, per_series, cell, cells)
-
-    return evaluate
-
-
 def _doctor(cells: tuple[type[Cell], ...]) -> Any:
     from cyclopts import Parameter
 
@@ -245,7 +129,10 @@ def _doctor(cells: tuple[type[Cell], ...]) -> Any:
             int | None, Parameter(help="Steps back that the task needs; reaching less is ill.")
         ] = None,
         deep: Annotated[
-            bool, Parameter(help="Lyapunov exponents too: seconds to minutes.", negative="")
+            bool,
+            Parameter(
+                help="Lyapunov exponents too: seconds to minutes.", negative="", show_default=False
+            ),
         ] = False,
         output: Annotated[
             Path | None,
@@ -254,7 +141,11 @@ def _doctor(cells: tuple[type[Cell], ...]) -> Any:
             ),
         ] = None,
         cell: Annotated[
-            str, Parameter(help="Your own cell, my.py:MyCell; with data, the cell to train.")
+            str,
+            Parameter(
+                help="Your own cell, my.py:MyCell; with data, the cell to train.",
+                show_default=False,
+            ),
         ] = "",
         h: Annotated[int | None, Parameter(help="With data: steps to forecast.")] = None,
         hidden: Annotated[int | None, Parameter(help="With data: units.")] = None,
@@ -290,12 +181,27 @@ def _data() -> Any:
         file: Annotated[Path, Parameter(help="CSV (.csv, .csv.gz) or Parquet.")],
         /,
         *,
-        id_col: Annotated[str, Parameter(help="Column that names the series.")] = "",
-        time_col: Annotated[str, Parameter(help="Column of times.")] = "",
-        target_col: Annotated[
-            str, Parameter(help="Column to forecast; all: each column of numbers is a series.")
+        id_col: Annotated[
+            str,
+            Parameter(help="Column that names the series; found if left out.", show_default=False),
         ] = "",
-        freq: Annotated[str, Parameter(help="Distance between times: 1h, 15m, 1d, 1mo.")] = "",
+        time_col: Annotated[
+            str, Parameter(help="Column of times; found if left out.", show_default=False)
+        ] = "",
+        target_col: Annotated[
+            str,
+            Parameter(
+                help="Column to forecast, found if left out; all: every column of numbers.",
+                show_default=False,
+            ),
+        ] = "",
+        freq: Annotated[
+            str,
+            Parameter(
+                help="Distance between times: 1h, 15m, 1d, 1mo; found if left out.",
+                show_default=False,
+            ),
+        ] = "",
         hist_exog_list: Annotated[
             str | None, Parameter(help="Covariates of the past, with commas.", converter=names)
         ] = None,
@@ -329,7 +235,9 @@ def _demo() -> Any:
     from cyclopts import Parameter
 
     def demo(
-        name: Annotated[str, Parameter(help="The demonstration; none lists them.")] = "",
+        name: Annotated[
+            str, Parameter(help="The demonstration; none lists them.", show_default=False)
+        ] = "",
         /,
         *,
         runs: Annotated[Path, Parameter(help="Where the folder of the run is made.")] = Path(
@@ -346,7 +254,9 @@ def _cells(own: tuple[type[Cell], ...]) -> Any:
     from cyclopts import Parameter
 
     def cells(
-        name: Annotated[str, Parameter(help="A cell to show whole, or my.py:MyCell.")] = "",
+        name: Annotated[
+            str, Parameter(help="A cell to show whole, or my.py:MyCell.", show_default=False)
+        ] = "",
         /,
         *,
         hidden: Annotated[int, Parameter(help="Units to count for.")] = 128,

@@ -6,21 +6,16 @@ from typing import Any
 
 import torch
 
-from elman.cli import run_folder
+from elman.cli import run_folder, training
 from elman.cli.cell_files import find_cell
 from elman.cli.classify_results import say_results, write_results
-from elman.cli.config import fields, read_config
-from elman.cli.console import command, say
-from elman.cli.interrupted import Interrupted
+from elman.cli.console import say
 from elman.tasks.classify import Classifier, ClassifySettings, budgeted
 from elman.tasks.classifying.examples import Examples, check_trainable
 from elman.tasks.classifying.fitted import TASK
-from elman.train import FitSettings
 
 Cells = tuple[Any, ...]
 _DATA = ("file", "validation", "test", "sha256")
-# What may change when a run goes on.
-_CHANGEABLE = ("steps", "epochs", "minutes", "patience", "cell")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,10 +97,7 @@ def _with_config(
     path: Path | None, asked: ClassifyRun, given: dict[str, Any]
 ) -> tuple[dict[str, str], dict[str, Any]]:
     """The files and the settings: flags first, then what --config says."""
-    found: dict[str, dict[str, Any]] = {}
-    if asked.config is not None:
-        known = {TASK: fields(ClassifySettings), "fit": fields(FitSettings), "data": set(_DATA)}
-        found = read_config(asked.config, known)
+    found = training.configured(asked.config, TASK, ClassifySettings, _DATA)
     stored = {n: v for n, v in found.get("data", {}).items() if n != "sha256"}
     flags = {"file": path, "validation": asked.validation, "test": asked.test}
     sources = stored | {name: str(file) for name, file in flags.items() if file is not None}
@@ -120,27 +112,11 @@ def _with_config(
 def _resume(path: Path | None, asked: ClassifyRun, given: dict[str, Any], cells: Cells) -> None:
     assert asked.resume is not None
     run = asked.resume
-    if asked.config or path or asked.validation or asked.test:
-        raise ValueError(
-            "--resume goes on with the files and settings of the run; got others; leave them out, "
-            "or start a new run"
-        )
-    sections = run_folder.read_settings(run)
-    if not {"data", TASK, "fit"} <= sections.keys():
-        settings = run / run_folder.SETTINGS
-        raise ValueError(f"{settings}: must have [data], [{TASK}] and [fit]; start a new run")
-    fixed = sorted(given.keys() - set(_CHANGEABLE))
-    if fixed:
-        raise ValueError(
-            f"--{fixed[0].replace('_', '-')} is fixed by the run that goes on; only --steps, "
-            "--epochs, --minutes and --patience may change; leave it out, or start a new run"
-        )
+    training.check_alone(asked.config, path, asked.validation, asked.test)
+    sections = training.stored(run, TASK, given)
     cell = find_cell(given.pop("cell", sections[TASK]["cell"]), cells)
     sections["fit"] |= given
-    own = {name: value for name, value in sections[TASK].items() if name != "cell"}
-    # What TOML leaves out was None, whatever the default is.
-    empty = {f.name: None for f in dataclasses.fields(FitSettings) if f.name not in sections["fit"]}
-    model = Classifier(cell, **own, **empty, **sections["fit"])
+    model = Classifier(cell, **training.again(sections, TASK))
     data = _read(model, {n: v for n, v in sections["data"].items() if n != "sha256"})
     if data.found.sha256 != sections["data"].get("sha256", ""):
         raise ValueError(
@@ -152,18 +128,16 @@ def _resume(path: Path | None, asked: ClassifyRun, given: dict[str, Any], cells:
 
 
 def _fit(run: Path, model: Classifier, data: _Given, *, resume: bool) -> None:
-    for name, words in data.found.understood:
-        say(f"  {name:<11} {words}")
-    for note in data.found.notes:
-        say(f"  warning     {note}")
-    again = command(["train", TASK, "--resume", run])
-    say()
-    say(f"{'Going on with' if resume else 'Training in'} {run} (Ctrl-C stops; --resume goes on)")
-    parts = {"validation": data.validation, "test": data.test}
-    try:
-        model.fit(data.found, **parts, run_dir=run, resume=resume, progress=True, say=say)
-    except KeyboardInterrupt as error:
-        what = str(error).split(";")[0] or "stopped"
-        raise Interrupted(f"elman: {what}. Go on with:\n  {again}") from None
+    training.say_read(data.found.understood, data.found.notes)
+    with training.fitting(run, TASK, resume=resume):
+        model.fit(
+            data.found,
+            validation=data.validation,
+            test=data.test,
+            run_dir=run,
+            resume=resume,
+            progress=True,
+            say=say,
+        )
     write_results(run, model)
     say_results(run, model)

@@ -2,52 +2,22 @@
 
 import csv
 import io
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from elman.cells import Cell
-from elman.cli import run_folder
-from elman.cli.cell_files import find_cell
-from elman.cli.console import command, result, say
-from elman.cli.forecast_use import write
+from elman.cli import use
+from elman.cli.console import command, result, say, write
+from elman.cli.results import print_verdict
+from elman.cli.use import Cells
 from elman.tasks.classify import Classifier
 from elman.tasks.classifying.examples import Examples, read_examples
 from elman.tasks.classifying.fitted import TASK
 from elman.tasks.classifying.page import confusion_table
-from elman.tasks.shared import model_path
-from elman_runtime import ModelFileError, model_file
-
-Cells = tuple[type[Cell], ...]
-
-
-def is_classifier(run: Path) -> bool:
-    """Whether a run or a model file is of a classifier; no, where that cannot be told."""
-    path = model_path(run)
-    if run.is_dir() and not path.exists() and (run / run_folder.SETTINGS).exists():
-        return TASK in run_folder.read_settings(run)
-    try:
-        return model_file.describe(path).meta.get("task") == TASK
-    except (OSError, ModelFileError):
-        return False
-
-
-def check_flags(given: Mapping[str, object]) -> None:
-    """Raises ValueError for a flag of another task."""
-    for flag, value in given.items():
-        if value not in (None, "", False, ()):
-            raise ValueError(f"{flag} is not for classifiers; got one; leave it out")
 
 
 def load(run: Path, cell: str, cells: Cells) -> Classifier:
     """The model of a run or a model file; `cell` names the user's own, if it has one."""
-    own = (find_cell(cell, cells), *cells) if cell else cells
-    if run.is_dir() and not model_path(run).exists():
-        again = command(["train", TASK, "--resume", run])
-        raise ValueError(
-            f"{run}: a run has a {run_folder.MODEL}; got none; finish it with: {again}"
-        )
-    return Classifier.load(run, own)
+    return use.load(run, TASK, Classifier.load, cell, cells)
 
 
 def predict(
@@ -92,9 +62,7 @@ def evaluate(run: Path, data: Path | None, cell: str, cells: Cells) -> None:
         fitted = model.measured(data)
     for note in fitted.notes:
         say(f"note: {note}")
-    result(fitted.evaluation.verdict())
-    result("")
-    result(fitted.evaluation.table().text())
+    print_verdict(fitted.evaluation)
     if fitted.judged is not None and not model.settings.several:
         result("")
         result(confusion_table(fitted, fitted.judged).text())

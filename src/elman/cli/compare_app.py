@@ -23,6 +23,9 @@ A feedforward network on the same window, a causal convolution and naive
 baselines stand beside the cells; all networks have about as many parameters
 and the same budget of training and tuning."""
 
+_WRITES = """Prints whether a recurrent network is worth it and a table, and writes
+JSON, a page and a picture to a new folder."""
+
 
 def app(cells: tuple[type[Cell], ...]) -> "App":
     """`elman compare`, with a command for each task that offers a contest."""
@@ -30,7 +33,8 @@ def app(cells: tuple[type[Cell], ...]) -> "App":
 
     found = App(name="compare", help=_HELP)
     for task, contest in contests().items():
-        found.command(_compare(task, contest, cells), name=task)
+        words = f"Compare cells on what `elman train {task}` learns.\n\n{_WRITES}"
+        found.command(_compare(task, contest, cells), name=task, help=words)
     return found
 
 
@@ -48,11 +52,6 @@ def _compare(task: str, contest: type[Contest], cells: tuple[type[Cell], ...]) -
         /,
         **given: Any,
     ) -> None:
-        """Compare recurrent cells with what has no recurrence.
-
-        Prints whether a recurrent network is worth it and a table, and writes
-        JSON, a page and a picture to a new folder.
-        """
         own = {name: given.pop(name) for name in fields(CompareRun) if name in given}
         compare_command.run(task, data, CompareRun(**own), given, cells)
 

@@ -26,7 +26,7 @@ class CompareRun:
     - `cells`: recurrences, with commas; the others are matched to the first.
     - `cell`: cells of your own beside them, my.py:MyCell, with commas.
     - `runs`: where the folder of results is made.
-    - `threads`: of torch.
+    - `threads`: that torch uses.
     """
 
     cells: tuple[str, ...] = ("RNN", "LSTM", "GRU")

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from elman_runtime import files
+
 
 def say(text: str = "") -> None:
     """A line for the reader."""
@@ -15,6 +17,15 @@ def say(text: str = "") -> None:
 def result(text: str) -> None:
     """What was asked for."""
     print(text, flush=True)
+
+
+def write(text: str, output: Path | None) -> None:
+    """Print a table, or write it to a file."""
+    if output is None:
+        result(text.rstrip("\n"))
+    else:
+        files.write_atomic(output, text.encode())
+        say(f"Wrote {output}: {text.count(chr(10)) - 1:,} rows")
 
 
 def command(words: Iterable[str | Path]) -> str:

@@ -15,12 +15,14 @@ from elman.cli import forecast_use, language_use, run_folder
 from elman.cli.cell_files import find_cell
 from elman.cli.console import result, say
 from elman.cli.doctor_data import Briefly, trained
+from elman.cli.use import task_of
 from elman.nn import load
 from elman.report import Page
 from elman.tasks.forecast import Forecaster
 from elman.tasks.forecasting.scaling import scale_of
 from elman.tasks.language import LanguageModel
 from elman.tasks.shared import model_path
+from elman.tasks.texts.fitted import TASK as LANGUAGE
 from elman.train import FitSettings
 from elman.train.optimizer import build_optimizer
 from elman_runtime import files, model_file
@@ -88,7 +90,7 @@ def _model(run: Path, cell: str, cells: tuple[type[Cell], ...]) -> tuple[nn.Modu
     if path.exists() and model_file.read(path).meta.get("kind") == "Recurrent":
         layer = load(path, [find_cell(cell, cells), *cells] if cell else cells)
         return layer, _random(layer), f"Examined on random inputs, {ROWS} rows of {STEPS} steps."
-    if language_use.is_language(run):
+    if task_of(run) == LANGUAGE:
         return _language(language_use.load(run, cell, cells))
     return _forecaster(forecast_use.load(run, cell, cells))
 

@@ -5,6 +5,7 @@ import inspect
 import re
 import typing
 from collections.abc import Callable
+from types import NoneType
 from typing import Annotated, Any, TypeVar
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -82,7 +83,10 @@ def _parameters(
 
 
 def _listed(kind: Any) -> Callable[..., Any] | None:
-    """For a tuple of any length: what reads it from one word."""
+    """For a tuple of any length, or None: what reads it from one word."""
+    given = [one for one in typing.get_args(kind) if one is not NoneType]
+    if len(given) == 1 and NoneType in typing.get_args(kind):
+        kind = given[0]
     if typing.get_origin(kind) is not tuple or typing.get_args(kind)[-1] is not Ellipsis:
         return None
     return listed(typing.get_args(kind)[0])
@@ -102,9 +106,8 @@ def _default(
     field: "dataclasses.Field[Any]", kind: Any, defaults: Any, words: dict[str, str]
 ) -> str:
     value = field.default if defaults is None else getattr(defaults, field.name)
-    if value is dataclasses.MISSING or value in ("", None) or field.name in words:
-        return ""
-    if value == ():
+    nothing = value is dataclasses.MISSING or value is False or value in ("", None, ())
+    if nothing or field.name in words:
         return ""
     many = isinstance(value, tuple)
     shown = ("," if _listed(kind) else " ").join(map(str, value)) if many else value

@@ -7,18 +7,17 @@ from typing import Any
 import torch
 
 from elman.cells import Cell
-from elman.cli import run_folder
+from elman.cli import run_folder, training
 from elman.cli.cell_files import find_cell
-from elman.cli.config import fields, read_config
-from elman.cli.console import command, say
+from elman.cli.config import fields
+from elman.cli.console import say
 from elman.cli.forecast_results import TASK, cross, say_results, write_results
-from elman.cli.forecast_use import Cells, load
-from elman.cli.interrupted import Interrupted
+from elman.cli.forecast_use import load
+from elman.cli.use import Cells
 from elman.data import Panel
 from elman.tasks.forecast import Forecaster, ForecastSettings, budgeted, examples
 from elman.tasks.forecasting.crossing import Cutoffs, until
 from elman.tasks.forecasting.resolve import resolve
-from elman.train import FitSettings
 
 CROSSED = "cross_validation"
 _DATA = ("path", "sha256", "asked", "start", "static_df", "futr_df")
@@ -26,8 +25,6 @@ _LISTS = ("futr_exog_list", "hist_exog_list", "stat_exog_list")
 
 # What the table tells where the user does not.
 _INFERRED = ("id_col", "time_col", "target_col", "freq", "season")
-# What may change when a run goes on.
-_CHANGEABLE = ("steps", "epochs", "minutes", "patience", "cell")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,10 +172,8 @@ def _with_config(
     file: Path | None, asked: RunSettings, given: dict[str, Any]
 ) -> tuple[Tables, dict[str, Any], Cutoffs | None]:
     """The files, the settings and the cutoffs: flags first, then what --config says."""
-    found: dict[str, dict[str, Any]] = {}
-    if asked.config is not None:
-        known = {"data": set(_DATA), TASK: fields(ForecastSettings), "fit": fields(FitSettings)}
-        found = read_config(asked.config, known | {CROSSED: fields(Cutoffs)})
+    more = {CROSSED: fields(Cutoffs)}
+    found = training.configured(asked.config, TASK, ForecastSettings, _DATA, **more)
     tables = asked.tables(file).or_else(found.get("data", {}))
     if tables.file is None:
         raise ValueError(
@@ -197,8 +192,7 @@ def _resume(file: Path | None, asked: RunSettings, given: dict[str, Any], cells:
             "--resume goes on with the settings of the run; got --config, --from or --n-windows; "
             "leave them out, or start a new run"
         )
-    sections = run_folder.read_settings(run)
-    _check_resumable(run, sections, given)
+    sections = training.stored(run, TASK, given)
     cell = find_cell(given.pop("cell", sections[TASK]["cell"]), cells)
     sections["fit"] |= given
     forecaster = _forecaster(cell, sections)
@@ -220,24 +214,9 @@ def _resume(file: Path | None, asked: RunSettings, given: dict[str, Any], cells:
     _fit(run, _started(forecaster, start), panel, cutoffs, resume=True, warm=warm)
 
 
-def _check_resumable(run: Path, sections: dict[str, Any], given: dict[str, Any]) -> None:
-    if not {"data", TASK, "fit"} <= sections.keys():
-        path = run / run_folder.SETTINGS
-        raise ValueError(f"{path}: must have [data], [{TASK}] and [fit]; start a new run")
-    fixed = sorted(given.keys() - set(_CHANGEABLE))
-    if fixed:
-        flag = fixed[0].replace("_", "-")
-        raise ValueError(
-            f"--{flag} is fixed by the run that goes on; only --steps, --epochs, --minutes and "
-            "--patience may change; leave it out, or start a new run"
-        )
-
-
-def _forecaster(cell: type[Cell], sections: dict[str, Any]) -> Forecaster:
-    fields = {name: value for name, value in sections[TASK].items() if name not in ("h", "cell")}
-    # What TOML leaves out was None, whatever the default is.
-    empty = {f.name: None for f in dataclasses.fields(FitSettings) if f.name not in sections["fit"]}
-    return Forecaster(sections[TASK]["h"], cell, **fields, **empty, **sections["fit"])
+def _forecaster(cell: type[Cell], sections: training.Sections) -> Forecaster:
+    settings = training.again(sections, TASK)
+    return Forecaster(settings.pop("h"), cell, **settings)
 
 
 def _fit(
@@ -249,15 +228,9 @@ def _fit(
     resume: bool,
     warm: bool,
 ) -> None:
-    again = command(["train", TASK, "--resume", run])
-    say()
-    say(f"{'Going on with' if resume else 'Training in'} {run} (Ctrl-C stops; --resume goes on)")
-    try:
+    with training.fitting(run, TASK, resume=resume):
         forecaster.fit(panel, warm_start=warm, run_dir=run, resume=resume, progress=True, say=say)
         crossed = None if cutoffs is None else cross(run, forecaster, panel, cutoffs)
-    except KeyboardInterrupt as error:
-        what = str(error).split(";")[0] or "stopped"
-        raise Interrupted(f"elman: {what}. Go on with:\n  {again}") from None
     write_results(run, forecaster, panel, crossed)
     say_results(run, forecaster, crossed)
 

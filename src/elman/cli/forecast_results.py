@@ -1,12 +1,18 @@
 """What a run writes and prints when it is done."""
 
 import dataclasses
-import json
-import os
 from pathlib import Path
 
 from elman.cli import run_folder
 from elman.cli.console import command, csv_text, result, say
+from elman.cli.results import (
+    HISTORY,
+    print_verdict,
+    say_written,
+    settings_text,
+    write_metrics,
+    write_report,
+)
 from elman.data import Panel
 from elman.tasks.forecast import Forecaster
 from elman.tasks.forecasting import page
@@ -32,43 +38,31 @@ def write_results(
     """Write the model, the metrics and the report."""
     fitted = forecaster.fitted
     forecaster.save(run / run_folder.MODEL)
-    assert fitted.result is not None
     metrics = {"task": TASK, **fitted.evaluation.as_dict(), "understood": fitted.understood}
     metrics["notes"] = list(fitted.notes)
     if crossed is not None:
         metrics["cross_validation"] = crossed.as_dict()
-    training = dataclasses.asdict(fitted.result) | {"history": "history.jsonl"}
-    text = json.dumps(metrics | {"training": training}, indent=1, ensure_ascii=False, default=str)
-    files.write_atomic(run / run_folder.METRICS, text.encode())
-    settings = (run / run_folder.SETTINGS).read_text(encoding="utf-8")
+    write_metrics(run, metrics, fitted.result)
     name = forecaster.cell.__name__
     title = f"{panel.names.value}: the next {fitted.shape.h} steps, by {name}"
-    history = run / "history.jsonl"
+    history, settings = run / HISTORY, settings_text(run)
     words = "\n".join(_next(run))
     html = page.build(title, name, fitted, panel, history, settings, words, crossed)
-    files.write_atomic(run / run_folder.REPORT, html.encode())
+    write_report(run, html)
 
 
 def say_results(run: Path, forecaster: Forecaster, crossed: Crossed | None = None) -> None:
     """Print the verdict and the tables, and say what to do next."""
     evaluation = forecaster.fitted.evaluation
     say()
-    result(evaluation.verdict())
-    result("")
-    result(evaluation.table().text())
+    print_verdict(evaluation)
     if evaluation.levels:
         result("")
         result(evaluation.intervals().text())
     if crossed is not None:
         result("")
         result(crossed.table().text())
-    say()
-    written = [run_folder.MODEL, run_folder.METRICS, run_folder.REPORT]
-    written += [] if crossed is None else [CROSSED_FILE]
-    say(f"Wrote {run}{os.sep}: {', '.join(written)}")
-    say("Next:")
-    for line in _next(run):
-        say(f"  {line}")
+    say_written(run, _next(run), *([] if crossed is None else [CROSSED_FILE]))
 
 
 def _next(run: Path) -> list[str]:

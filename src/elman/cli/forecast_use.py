@@ -1,73 +1,65 @@
-"""`elman predict`, `evaluate` and `data` for the task `forecast`."""
+"""`elman predict` and `evaluate` for forecasters."""
 
-import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
 
-from elman.cells import Cell
-from elman.cli import run_folder
-from elman.cli.cell_files import find_cell
-from elman.cli.console import command, csv_text, result, say
+from elman.cli import use
+from elman.cli.console import csv_text, result, say, write
+from elman.cli.use import Cells
 from elman.tasks.forecast import Forecaster
-from elman.tasks.shared import model_path
-from elman_runtime import files
 
 TASK = "forecast"
-Cells = tuple[type[Cell], ...]
 
 
 def load(run: Path, cell: str, cells: Cells) -> Forecaster:
     """The forecaster of a run or a model file; `cell` names the user's own, if it has one."""
-    own = (find_cell(cell, cells), *cells) if cell else cells
-    path = model_path(run)
-    if run.is_dir() and not path.exists():
-        again = command(["train", TASK, "--resume", run])
-        raise ValueError(
-            f"{run}: a run has a {run_folder.MODEL}; got none; finish it with: {again}"
-        )
-    return Forecaster.load(path, own)
+    return use.load(run, TASK, Forecaster.load, cell, cells)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Ahead:
-    """What `elman predict` was given: see the flags of the same names."""
+    """What is forecast; None for all of what the model was trained with.
 
-    data: Path | None = None
-    futr_df: Path | None = None
-    static_df: Path | None = None
+    - `h`: steps to forecast; by default those that it was trained for.
+    - `level`: intervals in per cent, such as 80,95; none for none; by default as trained.
+    - `ids`: series, with commas; all by default.
+    - `futr_df`: file of the covariates that are known ahead.
+    - `static_df`: file of the static covariates of new series.
+    """
+
     h: int | None = None
     level: tuple[float, ...] | None = None
     ids: tuple[str, ...] = ()
+    futr_df: Path | None = None
+    static_df: Path | None = None
 
 
-def predict(run: Path, asked: Ahead, output: Path | None, cell: str, cells: Cells) -> None:
-    """Print or write the forecasts of each series."""
+@dataclass(frozen=True)
+class Measuring:
+    """How a forecaster is measured.
+
+    - `static_df`: file of the static covariates, if --data has none.
+    - `per_series`: CSV file to write the errors of each series to.
+    """
+
+    static_df: Path | None = None
+    per_series: Path | None = None
+
+
+def predict(
+    run: Path, data: Path | None, asked: Ahead, output: Path | None, cell: str, cells: Cells
+) -> None:
+    """Print or write the forecasts of each series, from the ends known or from new `data`."""
     forecaster = load(run, cell, cells)
-    level = asked.level
-    if level is None and forecaster.fitted.calibration is None:
+    if asked.level is None and forecaster.fitted.calibration is None:
         say("This model was stored without intervals; train again to have them.")
-    frame = forecaster.predict(
-        asked.data, asked.futr_df, asked.static_df, h=asked.h, level=level, ids=asked.ids, say=say
-    )
+    h, level, ids = asked.h, asked.level, asked.ids
+    more = asked.futr_df, asked.static_df
+    frame = forecaster.predict(data, *more, h=h, level=level, ids=ids, say=say)
     write(csv_text(frame), output)
 
 
-def write(text: str, output: Path | None) -> None:
-    """Print a table, or write it to a file."""
-    if output is None:
-        result(text.rstrip("\n"))
-    else:
-        files.write_atomic(output, text.encode())
-        say(f"Wrote {output}: {text.count(chr(10)) - 1:,} rows")
-
-
-def evaluate(
-    run: Path,
-    data: Path | None,
-    static_df: Path | None,
-    per_series: Path | None,
-    cell: str,
-    cells: Cells,
-) -> None:
+def evaluate(run: Path, data: Path | None, how: Measuring, cell: str, cells: Cells) -> None:
     """Print the tables of errors."""
     forecaster = load(run, cell, cells)
     source = forecaster.fitted.understood["source"]
@@ -75,7 +67,7 @@ def evaluate(
         say(f"The table stored when it was trained on {source}; --data FILE measures again:")
     else:
         say(f"Measured now on {data}, by the model trained on {source}:")
-    evaluation = forecaster.evaluate(data, static_df)
+    evaluation = forecaster.evaluate(data, how.static_df)
     for note in forecaster.fitted.notes if data is None else ():
         say(f"note: {note}")
     result(evaluation.verdict())
@@ -83,5 +75,5 @@ def evaluate(
         if table.rows:
             result("")
             result(table.text())
-    if per_series is not None:
-        write(csv_text(evaluation.per_series_frame()), per_series)
+    if how.per_series is not None:
+        write(csv_text(evaluation.per_series_frame()), how.per_series)

@@ -78,7 +78,7 @@ def generate(cells: tuple[type[Cell], ...]) -> Any:
             list[str] | None,
             Parameter(help="End before this text; several with a flag each.", negative=""),
         ] = None,
-        cell: Annotated[str, Parameter(help=_CELL)] = "",
+        cell: Annotated[str, Parameter(help=_CELL, show_default=False)] = "",
     ) -> None:
         """Write text with a language model, and print it as it is written.
 
@@ -107,13 +107,14 @@ def score(cells: tuple[type[Cell], ...]) -> Any:
             Parameter(
                 help="Print CSV: a row for each token, its log-probability and surprise.",
                 negative="",
+                show_default=False,
             ),
         ] = False,
         picture: Annotated[
             Path | None, Parameter(help="HTML file to write: the text coloured by surprise.")
         ] = None,
         encoding: Annotated[str, Parameter(help="Of the file.")] = "utf-8",
-        cell: Annotated[str, Parameter(help=_CELL)] = "",
+        cell: Annotated[str, Parameter(help=_CELL, show_default=False)] = "",
     ) -> None:
         """Say how likely a text is to a language model, and what in it surprises.
 

@@ -4,47 +4,20 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from elman.cells import Cell
-from elman.cli import run_folder
-from elman.cli.cell_files import find_cell
-from elman.cli.console import command, result, say
+from elman.cli import use
+from elman.cli.console import result, say
+from elman.cli.results import print_verdict
+from elman.cli.use import Cells
 from elman.data.text import Source, check_encoding
 from elman.tasks.language import LanguageModel
-from elman.tasks.shared import model_path
 from elman.tasks.texts.fitted import TASK
-from elman_runtime import ModelFileError, files, model_file
+from elman_runtime import files
 from elman_runtime.generate import show
-
-Cells = tuple[type[Cell], ...]
-
-
-def is_language(run: Path) -> bool:
-    """Whether a run or a model file is of a language model; no, where that cannot be told."""
-    path = model_path(run)
-    if run.is_dir() and not path.exists() and (run / run_folder.SETTINGS).exists():
-        return TASK in run_folder.read_settings(run)
-    try:
-        return model_file.describe(path).meta.get("task") == TASK
-    except (OSError, ModelFileError):
-        return False
-
-
-def check_flags(given: dict[str, object]) -> None:
-    """Raises ValueError for a flag of another task."""
-    for flag, value in given.items():
-        if value is not None:
-            raise ValueError(f"{flag} is for forecasts; got a language model; leave it out")
 
 
 def load(run: Path, cell: str, cells: Cells) -> LanguageModel:
     """The model of a run or a model file; `cell` names the user's own, if it has one."""
-    own = (find_cell(cell, cells), *cells) if cell else cells
-    if run.is_dir() and not model_path(run).exists():
-        again = command(["train", TASK, "--resume", run])
-        raise ValueError(
-            f"{run}: a run has a {run_folder.MODEL}; got none; finish it with: {again}"
-        )
-    return LanguageModel.load(run, own)
+    return use.load(run, TASK, LanguageModel.load, cell, cells)
 
 
 @dataclass(frozen=True)
@@ -143,26 +116,34 @@ def _read(path: Path | None, encoding: str) -> str:
         ) from None
 
 
-def evaluate(
-    run: Path, data: Path | None, dynamic: bool, rate: float | None, cell: str, cells: Cells
-) -> None:
+@dataclass(frozen=True)
+class Measuring:
+    """How a language model is measured.
+
+    - `dynamic`: go on learning from what was just scored.
+    - `rate`: learning rate of --dynamic; chosen on validation by default.
+    """
+
+    dynamic: bool = False
+    rate: float | None = None
+
+
+def evaluate(run: Path, data: Path | None, how: Measuring, cell: str, cells: Cells) -> None:
     """Print the table of scores, or the score of dynamic evaluation beside that without."""
     model = load(run, cell, cells)
     source = dict(model.fitted.understood).get("text", "its text")
     if data is not None:
         say(f"Measured now on {data}, by the model trained on {source}:")
-    elif not dynamic:
+    elif not how.dynamic:
         say(f"The table stored when it was trained on {source}; --data FILE measures another text:")
     evaluation = model.evaluate(data)
     for note in model.fitted.notes if data is None else ():
         say(f"note: {note}")
-    if not dynamic:
-        result(evaluation.verdict())
-        result("")
-        result(evaluation.table().text())
+    if not how.dynamic:
+        print_verdict(evaluation)
         return
     say("Dynamic evaluation: each stretch is scored, then learnt from; this takes a while.")
-    found = model.evaluate_dynamic(data, rate)
+    found = model.evaluate_dynamic(data, how.rate)
     before, unit = evaluation.test[evaluation.network], evaluation.unit
     for name, one in (("as trained", before), ("dynamic", found)):
         bits = f"{one.bits:.4f} bits, {one.nats:.4f} nats a {unit}"

@@ -3,12 +3,15 @@
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from elman.cells import Cell
 from elman.cli.app import build_app
 from elman.cli.console import say
 from elman.cli.interrupted import Interrupted
+
+if TYPE_CHECKING:
+    from cyclopts import App
 
 
 def main(cells: Iterable[type[Cell]] = (), argv: Sequence[str] | None = None) -> NoReturn:
@@ -29,14 +32,13 @@ def main(cells: Iterable[type[Cell]] = (), argv: Sequence[str] | None = None) ->
 def _run(words: list[str], cells: tuple[type[Cell], ...], debug: bool) -> int:
     from cyclopts import CycloptsError
 
+    app = build_app(cells)
     try:
-        build_app(cells)(
-            words, exit_on_error=False, print_error=False, result_action="return_value"
-        )
+        app(words, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
     except CycloptsError as error:
         say(f"elman: {error}")
-        say(f"See: {' '.join(['elman', *_verbs(words)])} --help")
+        say(f"See: {' '.join(['elman', *_verbs(app, words)])} --help")
         return 2
     except Interrupted as error:
         say(str(error))
@@ -63,24 +65,12 @@ def _message(error: Exception) -> str:
     return str(error)
 
 
-def _verbs(words: list[str]) -> list[str]:
+def _verbs(app: "App", words: list[str]) -> list[str]:
     """The verb and the task at the start of a command."""
-    known = [
-        "train",
-        "predict",
-        "evaluate",
-        "doctor",
-        "compare",
-        "stream",
-        "data",
-        "demo",
-        "cells",
-        "forecast",
-        "language",
-    ]
     found: list[str] = []
-    for word in words[:2]:
-        if word not in known:
+    for word in words:
+        if word.startswith("-") or word not in app:
             break
         found.append(word)
+        app = app[word]
     return found

@@ -6,22 +6,17 @@ from typing import Any
 
 import torch
 
-from elman.cli import run_folder
+from elman.cli import run_folder, training
 from elman.cli.cell_files import find_cell
-from elman.cli.config import fields, read_config
-from elman.cli.console import command, say
-from elman.cli.interrupted import Interrupted
+from elman.cli.console import say
 from elman.cli.translate_results import say_results, write_results
 from elman.tasks.translate import TranslateSettings, Translator, budgeted
 from elman.tasks.translating.fitted import TASK
 from elman.tasks.translating.pairs import Parallel
-from elman.train import FitSettings
 
 Cells = tuple[Any, ...]
 _PARTS = ("files", "validation", "test")
 _DATA = (*_PARTS, "sha256")
-# What may change when a run goes on.
-_CHANGEABLE = ("steps", "epochs", "minutes", "patience", "cell")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,10 +102,7 @@ def _with_config(
     paths: tuple[Path, ...], asked: TranslateRun, given: dict[str, Any]
 ) -> tuple[Given, dict[str, Any]]:
     """The files and the settings: flags first, then what --config says."""
-    found: dict[str, dict[str, Any]] = {}
-    if asked.config is not None:
-        known = {TASK: fields(TranslateSettings), "fit": fields(FitSettings), "data": set(_DATA)}
-        found = read_config(asked.config, known)
+    found = training.configured(asked.config, TASK, TranslateSettings, _DATA)
     flags = {"files": tuple(map(str, paths)), "validation": asked.validation, "test": asked.test}
     data = found.get("data", {})
     files = Given(**{part: flags[part] or tuple(data.get(part, ())) for part in _PARTS})
@@ -122,27 +114,11 @@ def _resume(
 ) -> None:
     assert asked.resume is not None
     run = asked.resume
-    if asked.config or paths or asked.validation or asked.test:
-        raise ValueError(
-            "--resume goes on with the files and settings of the run; got others; leave them out, "
-            "or start a new run"
-        )
-    sections = run_folder.read_settings(run)
-    if not {"data", TASK, "fit"} <= sections.keys():
-        path = run / run_folder.SETTINGS
-        raise ValueError(f"{path}: must have [data], [{TASK}] and [fit]; start a new run")
-    fixed = sorted(given.keys() - set(_CHANGEABLE))
-    if fixed:
-        raise ValueError(
-            f"--{fixed[0].replace('_', '-')} is fixed by the run that goes on; only --steps, "
-            "--epochs, --minutes and --patience may change; leave it out, or start a new run"
-        )
+    training.check_alone(asked.config, paths, asked.validation, asked.test)
+    sections = training.stored(run, TASK, given)
     cell = find_cell(given.pop("cell", sections[TASK]["cell"]), cells)
     sections["fit"] |= given
-    own = {name: value for name, value in sections[TASK].items() if name != "cell"}
-    # What TOML leaves out was None, whatever the default is.
-    empty = {f.name: None for f in dataclasses.fields(FitSettings) if f.name not in sections["fit"]}
-    model = Translator(cell, **own, **empty, **sections["fit"])
+    model = Translator(cell, **training.again(sections, TASK))
     data = sections["data"]
     pairs = Given(*(tuple(data.get(part, ())) for part in _PARTS)).read(model)
     if pairs.sha256 != data["sha256"]:
@@ -155,17 +131,8 @@ def _resume(
 
 
 def _fit(run: Path, model: Translator, pairs: Parallel, *, resume: bool) -> None:
-    for name, words in pairs.understood():
-        say(f"  {name:<11} {words}")
-    for note in pairs.notes:
-        say(f"  warning     {note}")
-    again = command(["train", TASK, "--resume", run])
-    say()
-    say(f"{'Going on with' if resume else 'Training in'} {run} (Ctrl-C stops; --resume goes on)")
-    try:
+    training.say_read(pairs.understood(), pairs.notes)
+    with training.fitting(run, TASK, resume=resume):
         model.fit(pairs, run_dir=run, resume=resume, progress=True, say=say)
-    except KeyboardInterrupt as error:
-        what = str(error).split(";")[0] or "stopped"
-        raise Interrupted(f"elman: {what}. Go on with:\n  {again}") from None
     write_results(run, model)
     say_results(run, model)

@@ -2,23 +2,21 @@
 
 import codecs
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from elman.cells import Cell
-from elman.cli import run_folder
-from elman.cli.cell_files import find_cell
-from elman.cli.console import command, result, say
+from elman.cli import use
+from elman.cli.console import result, say
+from elman.cli.results import print_verdict
+from elman.cli.use import Cells
 from elman.data.text import Source, check_encoding
-from elman.tasks.shared import model_path
 from elman.tasks.translate import Translator
 from elman.tasks.translating.fitted import TASK
-from elman_runtime import ModelFileError, files, model_file
+from elman_runtime import files
 
-Cells = tuple[type[Cell], ...]
 _TOGETHER = 256  # lines of a file that are translated together
 
 
@@ -41,7 +39,7 @@ class Wanted:
 class Measuring:
     """How a translator is measured; None for what it was trained with.
 
-    - `target`: the references, where `data` is the source alone: two aligned files.
+    - `target`: the references, where --data is the source alone: two aligned files.
     - `beam`: beginnings kept at each step of the search.
     - `length_penalty`: 0 prefers short translations, 1 ranks by the mean per token.
     """
@@ -51,44 +49,9 @@ class Measuring:
     length_penalty: float | None = None
 
 
-def is_translator(run: Path, given: Mapping[str, object]) -> bool:
-    """Whether a run or a model file is of a translator; no, where that cannot be told.
-
-    Raises ValueError where it is none, and flags were `given` that are for translators.
-    """
-    found = _is_translator(run)
-    if given and not found:
-        flag = next(iter(given)).replace("_", "-")
-        raise ValueError(f"--{flag} is for translators; got another model: {run}; leave it out")
-    return found
-
-
-def _is_translator(run: Path) -> bool:
-    path = model_path(run)
-    if run.is_dir() and not path.exists() and (run / run_folder.SETTINGS).exists():
-        return TASK in run_folder.read_settings(run)
-    try:
-        return model_file.describe(path).meta.get("task") == TASK
-    except (OSError, ModelFileError):
-        return False
-
-
-def check_flags(given: Mapping[str, object]) -> None:
-    """Raises ValueError for a flag of another task."""
-    for flag, value in given.items():
-        if value not in (None, (), "", False):
-            raise ValueError(f"{flag} is for other models; got a translator; leave it out")
-
-
 def load(run: Path, cell: str, cells: Cells) -> Translator:
     """The model of a run or a model file; `cell` names the user's own, if it has one."""
-    own = (find_cell(cell, cells), *cells) if cell else cells
-    if run.is_dir() and not model_path(run).exists():
-        again = command(["train", TASK, "--resume", run])
-        raise ValueError(
-            f"{run}: a run has a {run_folder.MODEL}; got none; finish it with: {again}"
-        )
-    return Translator.load(run, own)
+    return use.load(run, TASK, Translator.load, cell, cells)
 
 
 def predict(
@@ -190,6 +153,4 @@ def evaluate(run: Path, data: Path | None, how: Measuring, cell: str, cells: Cel
     else:
         say(f"Measured now on {data}:")
     evaluation = model.evaluate(data, how.target, beam=how.beam, length_penalty=how.length_penalty)
-    result(evaluation.verdict())
-    result("")
-    result(evaluation.table().text())
+    print_verdict(evaluation)

@@ -33,7 +33,7 @@ def compare(
     has with the settings' hidden units, and the same budget of training and of tuning.
 
     Args:
-        task: such as "forecast" or "language"; or a `Contest` of your own, without data.
+        task: "forecast", "language", "classify", ...; or a `Contest` of your own, without data.
         data: as the task's estimator takes it: a path, a dataframe, a text.
         cells: names, or Cell classes; the others are matched to the first.
         say: is given a sentence for each training.

@@ -1,5 +1,6 @@
 """What a comparison comes to, in words."""
 
+import math
 from typing import NamedTuple
 
 from elman.compare.comparison import Comparison
@@ -38,7 +39,9 @@ def _lead(one: Comparison) -> tuple[Contestant, Rival, Mean, float]:
     cell, other = one.recurrent, rival(one)
     apart = difference(cell.validation, other.validation)
     level = mean(other.validation).value
-    return cell, other, apart, -100 * apart.value / level if level else 0.0
+    if not level:  # an error rate of zero: what is not as good is worse beyond any share of it
+        return cell, other, apart, -math.inf if apart.value > 0 else 0.0
+    return cell, other, apart, -100 * apart.value / level
 
 
 def worth(one: Comparison) -> bool:
@@ -62,8 +65,9 @@ def verdict(one: Comparison) -> str:
         )
     bar = _SHOWN if apart.half is not None else _ALONE
     if gain <= -bar and (apart.half is None or apart.value - apart.half > 0):
+        better = f"{-gain:.1f} % better" if math.isfinite(gain) else "better"
         return (
-            f"A recurrent network is NOT worth it here: {other.name} is {-gain:.1f} % better; "
+            f"A recurrent network is NOT worth it here: {other.name} is {better}; "
             f"{scores}. {tested}"
         )
     count = one.settings.seeds

@@ -9,7 +9,7 @@ from elman.nn.dropin_cells import GRUCell, LSTMCell, RNNCell
 from elman.nn.masks import Masks
 from elman.nn.mogrifier import Mogrifier
 from elman.nn.parametrise import orthogonal_, spectral_
-from elman.nn.pooling import Last, Pool
+from elman.nn.pooling import AttentionPool, Last, Pool, Pooling
 from elman.nn.recurrent import Recurrent
 from elman.nn.refused import CannotStore
 from elman.nn.stepped import SteppedModule
@@ -19,6 +19,7 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "AttentionPool",
     "Builder",
     "CannotStore",
     "CausalConv1d",
@@ -29,6 +30,7 @@ __all__ = [
     "Masks",
     "Mogrifier",
     "Pool",
+    "Pooling",
     "RNNCell",
     "Recurrent",
     "SteppedModule",

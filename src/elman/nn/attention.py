@@ -1,6 +1,7 @@
 """Additive attention: which of the states of a source matter now."""
 
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -93,6 +94,16 @@ class AdditiveAttention(nn.Module):
             values = values.masked_fill(~valid[:, :, None], 0.0)
         weights = torch.softmax(scores, -1)
         return weights @ values, weights
+
+    def lower_keys(self, builder: Any, values: Any) -> Any:
+        """`keys` in a program (`elman.nn.Builder`)."""
+        return builder.lower(self.key, values, name="key")
+
+    def lower(self, builder: Any, query: Any, keys: Any, values: Any) -> tuple[Any, Any]:
+        """The answers to one query (Q,) in a program, whose `lengths` say what is valid."""
+        asked = builder.lower(self.query, query, name="query")
+        found: tuple[Any, Any] = builder.attention(asked, keys, values, self.score.weight[0])
+        return found
 
 
 def _check(queries: Tensor, keys: Tensor, values: Tensor) -> None:

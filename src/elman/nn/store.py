@@ -21,7 +21,7 @@ from elman.nn.follow import layout_of
 from elman.nn.from_file import ProgramModule, recurrent_of
 from elman.nn.lowering import class_of
 from elman.nn.parity import Parity, Written, drawn, evaluating, measure, outputs_of
-from elman.nn.pooling import Last, Pool
+from elman.nn.pooling import AttentionPool, Last, Pool, Pooling
 from elman.nn.recurrent import Recurrent
 from elman.nn.refused import CannotStore
 from elman.trace import TraceError
@@ -255,7 +255,7 @@ def _like(name: str, x: Tensor, timed: bool) -> Input:
 
 
 def _over_time(module: nn.Module) -> bool:
-    kinds = (Recurrent, nn.RNNBase, CausalConv1d, Last, Pool)
+    kinds = (Recurrent, nn.RNNBase, CausalConv1d, Last, Pool, AttentionPool, Pooling)
     return any(isinstance(layer, kinds) for layer in module.modules())
 
 

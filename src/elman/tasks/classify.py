@@ -33,12 +33,13 @@ from elman.cells import Cell, by_name
 from elman.report import plots
 from elman.tasks.classifying import fitted as stored
 from elman.tasks.classifying.batches import Batch, Bunches, logits_of
+from elman.tasks.classifying.contest import Contest
 from elman.tasks.classifying.drawing import reliability
 from elman.tasks.classifying.evaluation import Evaluation
 from elman.tasks.classifying.examples import Examples, read_examples
 from elman.tasks.classifying.fitted import Fitted
 from elman.tasks.classifying.influence import Influence, influence
-from elman.tasks.classifying.judging import Judge
+from elman.tasks.classifying.judging import Judge, judge_of
 from elman.tasks.classifying.learning import Data, Job, divided, evaluated, learn
 from elman.tasks.classifying.measuring import probabilities
 from elman.tasks.classifying.reader import targets
@@ -55,7 +56,15 @@ from elman.train import FitResult, FitSettings, fit
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["DEFAULT_EPOCHS", "FIT", "LEAST_STEPS", "Classifier", "ClassifySettings", "budgeted"]
+__all__ = [
+    "DEFAULT_EPOCHS",
+    "FIT",
+    "LEAST_STEPS",
+    "Classifier",
+    "ClassifySettings",
+    "Contest",
+    "budgeted",
+]
 
 
 def train(model: Any, data: Data, f: FitSettings, **options: Any) -> FitResult:
@@ -67,8 +76,7 @@ def train(model: Any, data: Data, f: FitSettings, **options: Any) -> FitResult:
 
     def score(model: nn.Module) -> dict[str, float]:
         logits = logits_of(model, data.validation.encoded, classes)
-        name = {"loss": "log loss"}.get(s.chosen_by, f"1 - {s.chosen_by}")
-        return {name: data.score(logits)}
+        return {data.metric: data.score(logits)}
 
     y = targets(data.train.flags, s.several)
     batches = Bunches(data.train.encoded, y, s.batch_size, f.seed, s.longest)
@@ -217,7 +225,7 @@ class Classifier:
                 f"stream needs a classifier of texts that reads forwards alone; got "
                 f"causal={self.settings.causal}; fit one with causal=True (--causal)"
             )
-        return Judge(self.fitted, self.settings.several)
+        return judge_of(self.fitted, self.settings.several)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one file that holds all that `predict` needs."""

@@ -54,10 +54,9 @@ def build(
 ) -> SegmentNetwork:
     """The network, at its start; `covariates` says how many there are of each kind."""
     size = (shape.window, shape.h, shape.segment, settings.hidden, settings.layers)
+    more: dict[str, Any] = dict(covariates, clip_steps=settings.clip_steps)
     quantiles = probabilities(settings.level)
-    return SegmentNetwork(
-        cell, *size, settings.dropout, shape.start, quantiles=quantiles, **covariates
-    )
+    return SegmentNetwork(cell, *size, settings.dropout, shape.start, quantiles=quantiles, **more)
 
 
 def train(

@@ -7,10 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from elman.train import FitSettings
+from elman.report import Section
+from elman.train import FitResult, FitSettings
 
 MODEL = "model.safetensors"
 """The model's name in the folder of a run."""
+
+_MOST = 1_000_000
 
 Say = Callable[[str], None]
 """Takes each sentence that an estimator has to say on its way."""
@@ -24,6 +27,32 @@ def model_path(path: str | os.PathLike[str]) -> Path:
     """The model file of a run: a folder stands for the file in it."""
     given = Path(path)
     return given / MODEL if given.is_dir() else given
+
+
+def examined(result: FitResult | None) -> tuple[Section, ...]:
+    """What the doctor said last while a model was trained, for its page; nothing if not asked."""
+    found = None if result is None else result.examination
+    return () if found is None else (found.section(),)
+
+
+def check_count(name: str, value: object, least: int) -> None:
+    """Raises TypeError or ValueError for what is no whole number from `least` to a million."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be a whole number; got {value!r}; give {least} or more")
+    if not least <= value <= _MOST:
+        raise ValueError(f"{name} must be {least} to {_MOST:,}; got {value}; change it")
+
+
+def check_share(name: str, value: object) -> None:
+    """Raises ValueError for what is no number from 0 to below 1."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        raise ValueError(f"{name} must be at least 0 and below 1; got {value!r}; 0 switches it off")
+
+
+def check_flag(name: str, value: object) -> None:
+    """Raises TypeError for what is neither True nor False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False; got {value!r}; give one of them")
 
 
 def sort_out(

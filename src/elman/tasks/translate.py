@@ -28,21 +28,29 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from elman.cells import Cell, by_name
 from elman.nn.search import check_search
 from elman.tasks.shared import Say, silent, sort_out
 from elman.tasks.translating import fitted as stored
 from elman.tasks.translating.batches import Batch, ByLength
+from elman.tasks.translating.contest import Contest as Contest
 from elman.tasks.translating.decoding import Searching, Translation, translate
 from elman.tasks.translating.drawing import Attention, attention_of
 from elman.tasks.translating.evaluation import Evaluation
 from elman.tasks.translating.examples import Examples
 from elman.tasks.translating.fitted import Fitted
-from elman.tasks.translating.learning import Job, first_lines, learn, measured, nats_a_token
+from elman.tasks.translating.learning import (
+    Job,
+    first_lines,
+    learn,
+    loss_of,
+    measured,
+    nats_a_token,
+)
 from elman.tasks.translating.measuring import quick_bleu
-from elman.tasks.translating.pairs import Parallel, read_pairs, read_parallel
+from elman.tasks.translating.pairs import Parallel, one_or_two, read_pairs, read_parallel
 from elman.tasks.translating.settings import DEFAULT_EPOCHS, FIT, TranslateSettings, budgeted
 from elman.train import FitResult, FitSettings, fit
 
@@ -55,9 +63,7 @@ def train(
     """Hand the batches, the loss and the score to `fit`."""
 
     def loss(model: Any, batch: Batch, _carry: Any) -> tuple[Tensor, None]:
-        logits = model(batch.source, batch.lengths, batch.before, batch.counted)
-        after = batch.after[batch.counted]
-        return nn.functional.cross_entropy(logits, after, label_smoothing=s.smoothing), None
+        return loss_of(model, batch, s.smoothing), None
 
     def score(model: Any) -> dict[str, float]:
         lines = examples.lines
@@ -106,7 +112,7 @@ class Translator:
         """
         s, encoding = self.settings, self.settings.encoding
         parts = [
-            None if one is None else read_pairs(*_two(one), encoding=encoding)
+            None if one is None else read_pairs(*one_or_two(one), encoding=encoding)
             for one in (validation, test)
         ]
         train = read_pairs(source, target, encoding)
@@ -233,13 +239,6 @@ class Translator:
         found = Translator(cell, **own, **vars(fitting))
         found._fitted = fitted
         return found
-
-
-def _two(given: Any) -> tuple[Any, Any]:
-    """Source and target of what is given for a part: a pair of them, or one table."""
-    if isinstance(given, tuple | list) and len(given) == 2:
-        return given[0], given[1]
-    return given, None
 
 
 def _checked(lines: Sequence[str]) -> list[str]:

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from elman_runtime.lexicon import shortened
+
 Encoded = Sequence[Any]
 """Of each example, tokens (T,) or inputs (T, W)."""
 
@@ -57,14 +59,6 @@ class Bunches:
         )
         found = [sorted_[k : k + self._rows] for k in range(0, len(order), self._rows)]
         return [found[k] for k in draw.permutation(len(found))]
-
-
-def shortened(one: Any, longest: int) -> Any:
-    """The beginning and the end of what is longer than `longest` steps."""
-    if len(one) <= longest:
-        return one
-    first = longest // 2
-    return np.concatenate([one[:first], one[len(one) - (longest - first) :]])
 
 
 def padded(rows: Encoded) -> tuple[Tensor, Tensor]:

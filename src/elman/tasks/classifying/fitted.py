@@ -1,8 +1,9 @@
 """What fitting a classifier leaves, and how it is stored as one file.
 
-Format 0: settings, figures and what was understood in the metadata; the weights under `model.`; the
-vocabulary, the classes and the share of each under `extra.`. Nothing in a file is ever executed: a
-cell is found by its name.
+Settings, figures and what was understood stand in the metadata; the weights under `model.`; the
+vocabulary, the classes and the share of each under `extra.`. Format 1 holds the programs too, which
+judge without torch. A cell that has no tape has no program: then it is format 0. Nothing in a file
+is ever executed: a cell is found by its name.
 """
 
 import dataclasses
@@ -17,18 +18,23 @@ import numpy as np
 from torch import nn
 
 from elman.cells import Cell, by_name
+from elman.nn import Builder, CannotStore
 from elman.nn.store import arrays, fill
 from elman.tasks.classifying import reader as readers
 from elman.tasks.classifying.evaluation import Evaluation
 from elman.tasks.classifying.examples import Examples
 from elman.tasks.classifying.network import Numbers, SequenceClassifier, Words
+from elman.tasks.classifying.programs import programs_of
 from elman.tasks.classifying.reader import Reader
 from elman.tasks.classifying.settings import ClassifySettings
 from elman.tasks.shared import model_path
+from elman.trace import TraceError
 from elman.train import FitResult, FitSettings
 from elman_runtime import ModelFileError, model_file
+from elman_runtime.classify import KIND
+from elman_runtime.model import write_model
 
-FORMAT = 0
+FORMATS = (0, 1)
 TASK = "classify"
 
 
@@ -63,16 +69,18 @@ class Fitted:
     result: FitResult | None = None
 
 
+def front_of(s: ClassifySettings, reader: Reader) -> nn.Module:
+    """Steps to vectors, at the start."""
+    if reader.lexicon is not None:
+        return Words(reader.lexicon.size, s.embedding, s.word_dropout, s.input_dropout)
+    assert reader.scaling is not None
+    return Numbers(reader.scaling.width, s.embedding, s.input_dropout)
+
+
 def build(cell: type[Cell], s: ClassifySettings, reader: Reader) -> SequenceClassifier:
     """The network, at its start."""
-    front: nn.Module
-    if reader.lexicon is not None:
-        front = Words(reader.lexicon.size, s.embedding, s.word_dropout, s.input_dropout)
-    else:
-        assert reader.scaling is not None
-        front = Numbers(reader.scaling.width, s.embedding, s.input_dropout)
     return SequenceClassifier(
-        front,
+        front_of(s, reader),
         s.embedding,
         cell,
         len(reader.classes),
@@ -91,11 +99,9 @@ def save(
     path: str | os.PathLike[str], settings: ClassifySettings, fit: FitSettings, fitted: Fitted
 ) -> None:
     """Write the file, whole or not at all. Raises OSError where it cannot be written."""
-    meta = {
-        "format": FORMAT,
+    meta: dict[str, Any] = {
         "task": TASK,
         "cell": settings.cell,
-        "settings": settings.plain(),
         "fit": dataclasses.asdict(fit),
         "data": {
             "understood": [list(pair) for pair in fitted.understood],
@@ -108,7 +114,16 @@ def save(
     tensors = {f"model.{name}": array for name, array in arrays(fitted.network).items()}
     tensors |= fitted.reader.tensors()
     tensors["extra.shares"] = np.asarray(fitted.shares, np.float64)
-    model_file.write(path, meta, tensors)
+    builder = Builder()
+    # Known first, so that programs name the network's own wherever they are the same.
+    builder.tensors.update(tensors)
+    try:
+        programs = programs_of(fitted.network, fitted.temperature, settings.several, builder)
+    except (CannotStore, TraceError):
+        model_file.write(path, {**meta, "format": 0, "settings": settings.plain()}, tensors)
+        return
+    stored = settings.plain()
+    write_model(path, programs, builder.tapes, builder.tensors, KIND, stored, **meta)
 
 
 def load(
@@ -123,11 +138,11 @@ def load(
     """
     stored = model_file.read(model_path(path))
     meta, tensors = stored.meta, stored.tensors
-    if meta.get("task") != TASK or meta.get("format") != FORMAT:
+    if meta.get("task") != TASK or meta.get("format") not in FORMATS:
         kind = meta.get("task") or meta.get("kind") or "unknown"
         raise ModelFileError(
-            f"{os.fspath(path)}: must hold a classifier of format {FORMAT}; got {kind!r} of format "
-            f"{meta.get('format')!r}; give the model file of a classify run"
+            f"{os.fspath(path)}: must hold a classifier of format 0 or 1; got {kind!r} of "
+            f"format {meta.get('format')!r}; give the model file of a classify run"
         )
     with _blaming(path):
         settings = ClassifySettings(**meta["settings"])
@@ -137,7 +152,8 @@ def load(
     cell = by_name(settings.cell, cells)
     with _blaming(path):
         network = build(cell, settings, reader)
-        own = {n.removeprefix("model."): a for n, a in tensors.items() if n.startswith("model.")}
+        # Programs may have tensors beside the network's: a U as its cell constrains it.
+        own = {n: tensors[f"model.{n}"] for n in network.state_dict() if f"model.{n}" in tensors}
         fill(network, own, path)
         fitted = Fitted(
             network.eval(),

@@ -1,42 +1,44 @@
-"""Judgement of a running text, word by word, in constant memory."""
+"""Judgement of a running text, word by word, in constant memory: the network's program, run."""
 
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 import torch
 
+from elman.nn import Builder, CannotStore
 from elman.tasks.classifying.fitted import Fitted
 from elman.tasks.classifying.measuring import probabilities
+from elman.tasks.classifying.programs import programs_of
+from elman.trace import TraceError
+from elman_runtime.classify import Judge, steps_of
+from elman_runtime.program import runner
+
+__all__ = ["Judge", "judge_of"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 
-class Judge:
-    """What a causal classifier thinks after each word; made by `Classifier.stream`.
+def judge_of(fitted: Fitted, several: bool) -> Judge:
+    """A judge of one text, at its beginning; torch itself where the cell has no tape."""
+    assert fitted.reader.lexicon is not None
+    builder, classes = Builder(), fitted.reader.classes
+    try:
+        programs = programs_of(fitted.network, fitted.temperature, several, builder)
+    except (CannotStore, TraceError):
+        return Judge(classes, fitted.reader.lexicon, _in_torch(fitted, several))
+    steps = runner(programs["step"], builder.tensors, builder.tapes)
+    return Judge(classes, fitted.reader.lexicon, steps_of(steps, len(classes)))
 
-    After the words of a text it says what `predict_proba` says of the text.
-    """
 
-    def __init__(self, fitted: Fitted, several: bool) -> None:
-        self._fitted, self._several = fitted, several
-        self._state = fitted.network.initial_state(1)
-        self._last: dict[str, float] | None = None
+def _in_torch(fitted: Fitted, several: bool) -> Callable[[int], Array]:
+    network, state = fitted.network.eval(), fitted.network.initial_state(1)
 
     @torch.no_grad()
-    def step(self, word: str) -> dict[str, float]:
-        """The probability of each class, with one word more.
+    def advance(token: int) -> Array:
+        nonlocal state
+        logits, state = network.step(torch.tensor([token]), state)
+        found: Array = probabilities(logits.double().numpy(), several, fitted.temperature)[0]
+        return found
 
-        Args:
-            word: one or several words with their signs, or characters; "" changes nothing.
-
-        Raises:
-            TypeError: it is not text.
-            ValueError: it is the first, and has nothing in it.
-        """
-        if not isinstance(word, str):
-            raise TypeError(f"word must be str; got {type(word).__name__}; decode or convert it")
-        reader, network = self._fitted.reader, self._fitted.network
-        assert reader.lexicon is not None
-        for token in reader.lexicon.encode(word).tolist():
-            logits, self._state = network.step(torch.tensor([token]), self._state)
-            array = logits.double().numpy()
-            sure = probabilities(array, self._several, self._fitted.temperature)[0]
-            self._last = dict(zip(reader.classes, map(float, sure), strict=True))
-        if self._last is None:
-            raise ValueError(f"word must have a word in it at first; got {word!r}; give one")
-        return dict(self._last)
+    return advance

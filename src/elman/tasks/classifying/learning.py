@@ -25,6 +25,7 @@ from elman.tasks.classifying.measuring import (
     probabilities,
 )
 from elman.tasks.classifying.network import MeanOfWords, Resampled, SequenceClassifier, Words
+from elman.tasks.classifying.pretrained import start_from
 from elman.tasks.classifying.reader import Reader, learn_reader, sizes, targets, weights_of
 from elman.tasks.classifying.settings import ClassifySettings
 from elman.tasks.classifying.splits import divide
@@ -78,11 +79,16 @@ class Data:
             return nn.functional.binary_cross_entropy_with_logits(logits, y, pos_weight=w)
         return nn.functional.cross_entropy(logits, y, weight=w)
 
-    def score(self, logits: Any) -> float:
-        """What validation chooses by, to be minimised."""
+    @property
+    def metric(self) -> str:
+        """What is scored, the less the better."""
+        return {"loss": "log loss"}.get(self.settings.chosen_by, f"1 - {self.settings.chosen_by}")
+
+    def score(self, logits: Any, which: str = "validation") -> float:
+        """What validation chooses by, to be minimised; of a part, "validation" or "test"."""
         several, metric = self.settings.several, self.settings.chosen_by
-        found = probabilities(logits, several)
-        scores = measure(found, self.validation.flags, several)
+        flags = getattr(self, which).flags
+        scores = measure(probabilities(logits, several), flags, several)
         return (0.0 if metric == "loss" else 1.0) - scores.value(metric)
 
 
@@ -128,9 +134,9 @@ def learn(job: Job, data: Data, run_dir: Path | None = None, **options: Any) -> 
     name = job.cell.__name__
     job.say(f"{name}, {size(network):,} parameters")
     result = job.train(network, data, job.fitting, run_dir=run_dir, **options)
-    methods = {name: by_network(network, data), MAJORITY: _majority(data)}
+    methods = {name: by_network(network, data), MAJORITY: majority(data)}
     job.say("baselines")
-    methods |= _linear(data)
+    methods |= by_counting(data)
     if not job.settings.no_feedforward:
         other = _feedforward(job, data, size(network))
         # The same updates, by the same rules; minutes would give another number of them.
@@ -189,13 +195,23 @@ def start(job: Job, data: Data) -> SequenceClassifier:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.fitting.seed)
         network = build(job.cell, job.settings, data.reader)
-    with torch.no_grad():
-        network.outer.bias.copy_(torch.from_numpy(first_guess(data)))
-        if job.settings.vectors is not None:
-            _start_from(job, data, network)
+    begin_at_shares(network, data)
+    if job.settings.vectors is not None:
+        _start_from(job, data, network)
+    if job.settings.pretrained is not None:
+        assert data.reader.lexicon is not None
+        start_from(job.settings.pretrained, network, data.reader.lexicon)
+        job.say(f"tokens and recurrence start from {job.settings.pretrained}")
     return network
 
 
+@torch.no_grad()
+def begin_at_shares(network: nn.Module, data: Data) -> None:
+    """Make the shares of the classes a network's first guess."""
+    network.get_parameter("outer.bias").copy_(torch.from_numpy(first_guess(data)))
+
+
+@torch.no_grad()
 def _start_from(job: Job, data: Data, network: SequenceClassifier) -> None:
     """Put the vectors of a file in place of those that were drawn."""
     path, lexicon = job.settings.vectors, data.reader.lexicon
@@ -203,8 +219,9 @@ def _start_from(job: Job, data: Data, network: SequenceClassifier) -> None:
         raise ValueError("vectors are of words; got numbers; leave vectors out")
     at, vectors = read_vectors(path, lexicon, job.settings.embedding)
     # Of the size of those that are drawn: the words that are not in the file stay beside them.
-    scale = network.front.weight.std() / max(1e-6, float(vectors.std()))
-    network.front.weight[torch.from_numpy(at)] = torch.from_numpy(vectors) * scale
+    weight = network.get_parameter("front.weight")
+    scale = weight.std() / max(1e-6, float(vectors.std()))
+    weight[torch.from_numpy(at)] = torch.from_numpy(vectors) * scale
     job.say(f"{len(at):,} of {lexicon.size - 2:,} words start from {path.name}")
 
 
@@ -242,12 +259,16 @@ def by_network(model: nn.Module, data: Data) -> Method:
     return Method(judge(data.validation.encoded), judge(data.test.encoded), size(model))
 
 
-def _majority(data: Data) -> Method:
+def majority(data: Data) -> Method:
+    """How often each class occurs in the training part, whatever the example."""
     guess = first_guess(data)
-    return Method(*(np.tile(guess, (len(p.flags), 1)) for p in (data.validation, data.test)))
+    validation, test = (
+        np.tile(guess, (len(part.flags), 1)) for part in (data.validation, data.test)
+    )
+    return Method(validation, test)
 
 
-def _linear(data: Data) -> Methods:
+def by_counting(data: Data) -> Methods:
     """Logistic regression on words and pairs, or on summary statistics."""
     parts = (data.train, data.validation, data.test)
     rows: list[Any]
@@ -283,8 +304,7 @@ def _feedforward(job: Job, data: Data, parameters: int) -> nn.Module:
             assert reader.scaling is not None
             hidden = Resampled.hidden_for(parameters, reader.scaling.width, classes)
             found = Resampled(reader.scaling.width, hidden, classes, s.dropout)
-    with torch.no_grad():
-        found.outer.bias.copy_(torch.from_numpy(first_guess(data)))
+    begin_at_shares(found, data)
     return found
 
 

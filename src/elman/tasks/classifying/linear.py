@@ -112,7 +112,7 @@ def _descend(
         found.backward()  # type: ignore[no-untyped-call]
         return found
 
-    optimizer.step(closure)  # type: ignore[arg-type]
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
 
 
 class Bag:

@@ -164,7 +164,7 @@ def log_odds(logits: Array, several: bool) -> Array:
     rest = [np.delete(logits, k, 1) for k in range(classes)]
     tops = [one.max(1, keepdims=True) for one in rest]
     sums = [t[:, 0] + np.log(np.exp(one - t).sum(1)) for one, t in zip(rest, tops, strict=True)]
-    return logits - np.stack(sums, 1)
+    return np.asarray(logits - np.stack(sums, 1))
 
 
 def confusion(found: Array, flags: Array) -> Array:

@@ -1,17 +1,20 @@
 """The networks: a recurrent encoder whose steps are pooled, and its relations without a memory."""
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 from elman.cells import Cell
-from elman.nn import Recurrent
+from elman.nn import Pooling, Recurrent
 from elman.nn.masks import scaled
-from elman.nn.pooling_over_time import Pooling
 from elman.tasks.classifying.lexicon import PADDING, UNKNOWN
+
+if TYPE_CHECKING:
+    from elman.nn.builder import Builder, Value
 
 
 class Words(nn.Module):
@@ -42,6 +45,10 @@ class Words(nn.Module):
         assert mask is not None
         return found * mask[:, None]
 
+    def lower(self, builder: "Builder", x: "Value") -> "Value":
+        """Vectors of tokens in a program."""
+        return builder.embedding(x, self.weight)
+
 
 class Numbers(nn.Module):
     """Inputs of a step to a vector: a linear map; in training some entries are dropped."""
@@ -59,6 +66,11 @@ class Numbers(nn.Module):
         mask = scaled(self.dropout, found, len(x), found.shape[-1])
         assert mask is not None
         return found * mask[:, None]
+
+    def lower(self, builder: "Builder", x: "Value") -> "Value":
+        """Vectors of steps in a program."""
+        made: Value = builder.lower(self.linear, x, name="linear")
+        return made
 
 
 class SequenceClassifier(nn.Module):
@@ -131,6 +143,31 @@ class SequenceClassifier(nn.Module):
             return {"dt": torch.expm1(x[..., -1])}
         return {"dt": torch.ones(x.shape[:2], device=x.device)}
 
+    def lower(self, builder: "Builder", x: "Value") -> "Value":
+        """Logits in a program; in one that judges after each step, of what has been read so far."""
+        front = builder.lower(self.front, x, name="front")
+        entered = builder.lower(self.enter, front, name="enter")
+        gaps = self._lower_gaps(builder, x, entered)
+        y, _ = builder.lower(self.recurrent, entered, name="recurrent", **gaps)
+        y = builder.concat(y, entered) if self.around else y
+        pooled = builder.lower(self.pooling, y, name="pooling")
+        logits: Value = builder.lower(self.outer, pooled, name="outer")
+        return logits
+
+    def _lower_gaps(self, builder: "Builder", x: "Value", entered: "Value") -> "dict[str, Value]":
+        """What `_gaps` is, one value a unit, as programs have no way to drop the last axis."""
+        if "dt" not in self.recurrent.cell.inputs:
+            return {}
+        if self.gaps:
+            width = x.shape[-1]
+            assert isinstance(width, int)
+            last = builder.slice(x, width - 1, width)
+            gap = builder.scale(builder.apply("exp", last), 1.0, -1.0)
+        else:
+            gap = builder.scale(builder.slice(entered, 0, 1), 0.0, 1.0)
+        zeros = self.outer.weight.new_zeros(self.recurrent.hidden_size)
+        return {"dt": builder.apply("add", gap, builder.constant("zeros", zeros))}
+
     def initial_state(self, batch: int) -> Any:
         """Nothing read yet."""
         return self.recurrent.initial_state(batch), self.pooling.initial_state(batch)
@@ -139,7 +176,7 @@ class SequenceClassifier(nn.Module):
         """Logits of what has been read, with one step more; in evaluation mode, if causal."""
         inner, pool = state
         x = x[:, None]
-        dt = {name: gap[:, 0] for name, gap in self._gaps(x).items()}
+        dt: dict[str, Any] = {name: gap[:, 0] for name, gap in self._gaps(x).items()}
         entered = self.enter(self.front(x))[:, 0]
         y, inner = self.recurrent.step(entered, inner, **dt)
         y = torch.cat([y, entered], -1) if self.around else y
@@ -174,7 +211,7 @@ class MeanOfWords(nn.Module):
     def width_for(parameters: int, tokens: int, classes: int) -> int:
         """The width with which it has about so many parameters, at least 1."""
         b = tokens + 1 + classes
-        return max(1, round(((b * b + 4 * (parameters - classes)) ** 0.5 - b) / 2))
+        return max(1, round((math.sqrt(b * b + 4 * (parameters - classes)) - b) / 2))
 
 
 class Resampled(nn.Module):
@@ -205,4 +242,5 @@ class Resampled(nn.Module):
     @staticmethod
     def hidden_for(parameters: int, inputs: int, classes: int) -> int:
         """The hidden units with which it has about so many parameters, at least 1."""
-        return max(1, round((parameters - classes) / (Resampled.POINTS * inputs + 1 + classes)))
+        each = Resampled.POINTS * inputs + 1 + classes
+        return max(1, round((parameters - classes) / each))

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from elman.tasks.classifying.examples import Examples, Floats
+
+Inputs = np.ndarray[Any, np.dtype[np.float32]]
 
 _LARGEST = 10.0  # standard deviations; what lies beyond is cut
 
@@ -30,7 +33,7 @@ class Scaling:
         """The number of inputs of a step."""
         return len(self.mean) * (2 if self.masked else 1) + (1 if self.gap else 0)
 
-    def encode(self, values: Floats, gaps: Floats) -> np.ndarray:  # type: ignore[type-arg]
+    def encode(self, values: Floats, gaps: Floats) -> Inputs:
         """Inputs (T, width), float32: values, 1 where one is there, log(1 + gap) in usual gaps."""
         scaled = np.clip((values - self.mean) / self.std, -_LARGEST, _LARGEST)
         parts = [np.nan_to_num(scaled, nan=0.0)]

@@ -9,14 +9,12 @@ import numpy as np
 
 from elman.data.errors import refusal, shown
 from elman.tasks.classifying import lexicon as lexicons
-from elman.tasks.classifying.batches import shortened
 from elman.tasks.classifying.examples import Examples
 from elman.tasks.classifying.lexicon import Lexicon
 from elman.tasks.classifying.numbers import Scaling, learn_scaling
+from elman.tasks.classifying.pretrained import lexicon_of
 from elman.tasks.classifying.settings import ClassifySettings
-
-LONGEST = 200_000
-"""Tokens or steps of an example that are ever read: its beginning and its end."""
+from elman_runtime.lexicon import LONGEST, shortened
 
 
 @dataclass(frozen=True)
@@ -92,11 +90,16 @@ def learn_reader(train: Examples, settings: ClassifySettings) -> Reader:
 
     Raises:
         ImportError: subwords need the library `tokenizers`.
+        ModelFileError, ValueError: of `pretrained`: see `lexicon_of`.
     """
     classes = train.classes()
     if train.columns:
+        if settings.pretrained is not None:
+            raise ValueError("pretrained is a language model, for texts; got numbers; leave it out")
         scaling = learn_scaling(train, train.columns)
         return Reader(classes, scaling=scaling, columns=train.columns)
+    if settings.pretrained is not None:
+        return Reader(classes, lexicon_of(settings.pretrained, settings))
     return Reader(classes, lexicons.learn_lexicon(train.inputs, settings))
 
 
@@ -112,7 +115,7 @@ def restored(settings: ClassifySettings, stored: dict[str, Any], tensors: Any) -
         raise ValueError("classes that are none, or occur twice")
     if not columns:
         raw = tensors["extra.vocabulary"].astype(np.uint8).tobytes()
-        return Reader(classes, lexicons.restored(settings, raw))
+        return Reader(classes, lexicons.restored(settings.tokens, raw, settings.keep_case))
     mean, std = (tensors[f"extra.{name}"].astype(np.float64) for name in ("mean", "std"))
     if mean.shape != (len(columns),) or std.shape != mean.shape or not (std > 0).all():
         raise ValueError("means and deviations that do not fit the columns")

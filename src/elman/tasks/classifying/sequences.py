@@ -45,14 +45,14 @@ def from_table(table: Table, settings: ClassifySettings, labelled: bool) -> Exam
     steps = np.diff(ticks[order].astype(np.float64), prepend=0.0) if settings.time else None
     gaps = _gaps(inputs, None if steps is None else np.split(steps, ends))
     labels = _one_label_each(table, settings, label, keys, first, group) if labelled else None
-    understood = (("id", f"column {settings.id!r}"), ("numbers", ", ".join(columns)))
+    understood = [("id", f"column {settings.id!r}"), ("numbers", ", ".join(columns))]
     if settings.time:
-        understood = (*understood[:1], ("time", f"column {settings.time!r}"), *understood[1:])
+        understood.insert(1, ("time", f"column {settings.time!r}"))
     if labelled:
-        understood = (*understood, ("label", f"column {label!r}"))
+        understood.append(("label", f"column {label!r}"))
     places = tuple(f"{settings.id} {shown(key)}" for key in keys)
     found = Examples(table.name, inputs, gaps, labels, places, tuple(keys), tuple(columns))
-    return replace(found, understood=understood, notes=table.notes, sha256=table.sha256)
+    return replace(found, understood=tuple(understood), notes=table.notes, sha256=table.sha256)
 
 
 def _columns(table: Table, settings: ClassifySettings, taken: Iterable[str]) -> list[str]:

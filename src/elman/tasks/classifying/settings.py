@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from elman.data.text import check_encoding
-from elman.nn.pooling_over_time import check_kinds
+from elman.nn.pooling import check_kinds
 from elman.train import FitSettings
 
 Tokens = Literal["words", "characters", "subwords"]
@@ -30,6 +30,7 @@ _COUNTS = {
 }
 _RATES = ("word_dropout", "input_dropout", "dropout", "weight_drop")
 _FLAGS = ("keep_case", "causal", "recurrent_only", "no_feedforward")
+_PATHS = ("vectors", "pretrained")
 _NAMES = ("text", "label", "id", "time", "label_separator")
 
 
@@ -53,6 +54,9 @@ class ClassifySettings:
     - `min_count`: words that occur less often in the training part are unknown.
     - `keep_case`: tell Good from good.
     - `vectors`: file of word vectors to start from (GloVe or word2vec's text format).
+    - `pretrained`: run or model file of a language model to start from, of characters or subwords:
+      its vocabulary, the vectors of its tokens, its recurrent weights. Cell, tokens, widths and
+      layers must be its own.
     - `longest`: tokens or steps of an example that are trained on at most, half of them from its
       beginning and half from its end. What is judged later is read whole.
     - `validation_share`: of the examples, to choose by, above 0 and below 1.
@@ -88,6 +92,7 @@ class ClassifySettings:
     min_count: int = 2
     keep_case: bool = False
     vectors: Path | None = None
+    pretrained: Path | None = None
     longest: int = 400
     validation_share: float = 0.1
     test_share: float = 0.1
@@ -131,8 +136,9 @@ class ClassifySettings:
             object.__setattr__(self, name, _words(name, getattr(self, name)))
         check_kinds(self.pooling)
         check_encoding(self.encoding)
-        if self.vectors is not None:
-            object.__setattr__(self, "vectors", Path(self.vectors))
+        for name in _PATHS:
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, Path(getattr(self, name)))
 
     def _check_parts(self) -> None:
         _check_share("validation_share", self.validation_share, 0.001)
@@ -151,6 +157,11 @@ class ClassifySettings:
             raise ValueError(
                 f"text and id must not both be given: texts have a row each, sequences of numbers "
                 f"a row for each step; got text={self.text!r} and id={self.id!r}; leave one out"
+            )
+        if self.id and self.pretrained is not None:
+            raise ValueError(
+                f"pretrained is a language model, for texts; got id={self.id!r}, which makes "
+                "sequences of numbers; leave one out"
             )
         if self.time and not self.id:
             raise ValueError(
@@ -176,7 +187,8 @@ class ClassifySettings:
     def plain(self) -> dict[str, Any]:
         """As values that TOML and JSON can hold."""
         found = dataclasses.asdict(self)
-        found["vectors"] = None if self.vectors is None else str(self.vectors)
+        for name in _PATHS:
+            found[name] = None if found[name] is None else str(found[name])
         return found | {"columns": list(self.columns), "pooling": list(self.pooling)}
 
 

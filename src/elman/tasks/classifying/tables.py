@@ -119,7 +119,7 @@ def _json_lines(path: Path, text: str, separator: str) -> Table:
     import polars as pl
 
     columns: dict[str, list[str]] = {}
-    lines = []
+    lines: list[int] = []
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from elman.data import DataError
+from elman.tasks import shared
 from elman.tasks.forecasting.splits import Part, Shape, least_length
 
 # name: lowest allowed
@@ -27,29 +28,23 @@ _CHOICES = {
     "transform": ("auto", "none", "log"),
     "support": ("real", "nonnegative", "integer"),
 }
-_MOST = 1_000_000
 
 
 def check_settings(settings: Any) -> None:
     """Raises ValueError or TypeError for the first field that breaks its rule."""
     for name, least in _COUNTS.items():
-        _check_count(name, getattr(settings, name), least)
+        shared.check_count(name, getattr(settings, name), least)
     for name in _TEXTS:
         value = getattr(settings, name)
         if not isinstance(value, str):
             raise TypeError(f"{name} must be text; got {value!r}; put it in quotes")
-    dropout = settings.dropout
-    if isinstance(dropout, bool) or not isinstance(dropout, int | float) or not 0 <= dropout < 1:
-        raise ValueError(
-            f"dropout must be at least 0 and below 1; got {dropout!r}; 0 switches it off"
-        )
+    shared.check_share("dropout", settings.dropout)
     for name, allowed in _CHOICES.items():
         value = getattr(settings, name)
         if value not in allowed:
             words = ", ".join(allowed)
             raise ValueError(f"{name} must be one of {words}; got {value!r}; choose one")
-    if not isinstance(settings.refit, bool):
-        raise TypeError(f"refit must be True or False; got {settings.refit!r}; give one of them")
+    shared.check_flag("refit", settings.refit)
     if settings.segment > settings.h or (settings.window and settings.segment > settings.window):
         raise ValueError(
             f"segment must not exceed h or window; got segment={settings.segment}, h={settings.h}, "
@@ -92,17 +87,9 @@ def names(name: str, given: object) -> tuple[str, ...]:
 
 def count(name: str, value: object) -> int:
     """`value` as a number of steps or the like. Raises TypeError or ValueError where it is none."""
-    _check_count(name, value, 1)
+    shared.check_count(name, value, 1)
     assert isinstance(value, int)
     return value
-
-
-def _check_count(name: str, value: object, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be a whole number; got {value!r}; give {least} or more")
-    if not least <= value <= _MOST:
-        chosen = "; 0 has it chosen" if least == 0 else ""
-        raise ValueError(f"{name} must be {least} to {_MOST:,}; got {value}{chosen}")
 
 
 def check_some(source: str, parts: list[Part], shape: Shape) -> None:

@@ -43,6 +43,7 @@ class SegmentNetwork(nn.Module):
         n_hist: Eh, covariates that are known as far as the values are.
         n_futr: Ef, covariates that are known for the forecast too.
         n_stat: Es, covariates that do not change.
+        clip_steps: longest gradient of a state at a step, see `Recurrent`.
 
     Example:
         >>> from elman.cells import GRU
@@ -66,6 +67,7 @@ class SegmentNetwork(nn.Module):
         n_hist: int = 0,
         n_futr: int = 0,
         n_stat: int = 0,
+        clip_steps: float | None = None,
     ) -> None:
         super().__init__()
         self.h, self.segment = h, segment
@@ -74,7 +76,9 @@ class SegmentNetwork(nn.Module):
         self.linear = naive_(LinearMap(window, h), season)
         self.embed = nn.Linear(segment, hidden)
         between = dropout if layers > 1 else 0.0
-        self.recurrent = Recurrent(cell, hidden, hidden, layers, dropout=between)
+        self.recurrent = Recurrent(
+            cell, hidden, hidden, layers, dropout=between, clip_steps=clip_steps
+        )
         self.position = nn.Parameter(0.1 * torch.randn(-(-h // segment), hidden))
         self.dropout = nn.Dropout(dropout)
         self.head = zero_(nn.Linear(self.recurrent.output_size, segment))

@@ -18,6 +18,7 @@ from elman.tasks.forecasting.fitted import Fitted
 from elman.tasks.forecasting.intervals import Intervals, Made, supported_ends
 from elman.tasks.forecasting.measuring import every_method
 from elman.tasks.forecasting.windows import Cut, cut
+from elman.tasks.shared import examined
 
 _DRAWN = 6  # series
 _STEPS_DRAWN = 240
@@ -49,6 +50,7 @@ def build(
         Section("Results beside the baselines", _results(fitted)),
         Section("Forecasts on the test", _pictures(network, fitted, panel)),
         Section("Learning curve", _curve(evaluation, history)),
+        *examined(fitted.result),
         Section("What was understood of the data", _understood(fitted)),
         Section("How it was measured", _method(fitted)),
         Section("Settings", page.preformatted(settings)),

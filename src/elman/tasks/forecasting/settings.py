@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any, Literal
 
+from elman.nn.sequence import check_clip
 from elman.tasks.forecasting import checks
 from elman.train import FitSettings
 
@@ -31,6 +32,8 @@ class ForecastSettings:
     - `hidden`: units of a recurrent layer.
     - `layers`: recurrent layers.
     - `dropout`: share of units dropped before the head and between layers in training, 0 to 1.
+    - `clip_steps`: longest gradient of the state at each step, on its way back; by default no
+      limit. With one, the native engine runs, or the slow reference: torch's layers cannot.
     - `loss`: mae (robust), huber or mse, on values divided by their scale.
     - `per`: what an error is divided by in the loss: the naive step of its series, as in MASE; the
       scale, which is the standard deviation; owa, the mean of MASE and of one over the level.
@@ -60,6 +63,7 @@ class ForecastSettings:
     hidden: int = 64
     layers: int = 1
     dropout: float = 0.2
+    clip_steps: float | None = None
     loss: Literal["mae", "huber", "mse"] = "mae"
     per: Literal["mase", "scale", "owa"] = "mase"
     transform: Literal["auto", "none", "log"] = "auto"
@@ -75,6 +79,7 @@ class ForecastSettings:
         object.__setattr__(self, "level", checks.levels(self.level))
         for name in ("futr_exog_list", "hist_exog_list", "stat_exog_list"):
             object.__setattr__(self, name, checks.names(name, getattr(self, name)))
+        object.__setattr__(self, "clip_steps", check_clip(self.clip_steps))
         checks.check_settings(self)
 
     @property

@@ -78,7 +78,7 @@ def stream(fitted: Fitted, settings: Any, series: str | None = None) -> Stream:
     """
     model = model_of(fitted, settings, series)
     found = Stream(model)
-    found.push(fitted.memory.windows[_row(fitted, series)][:, None])
+    found.feed(fitted.memory.windows[_row(fitted, series)][:, None])
     return found
 
 

@@ -67,6 +67,7 @@ def build(cell: type[Cell], settings: LanguageSettings, vocabulary: Vocabulary) 
         dropout=settings.dropout,
         input_dropout=settings.input_dropout,
         weight_drop=settings.weight_drop,
+        clip_steps=settings.clip_steps,
         tied=not settings.untied,
     )
 

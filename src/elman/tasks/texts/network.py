@@ -27,6 +27,7 @@ class LanguageNetwork(nn.Module):
         embedding: E, the width of a token's vector.
         hidden, layers: of the recurrence.
         dropout: after each layer; input_dropout: of the embedding; weight_drop: of U.
+        clip_steps: longest gradient of a state at a step, see `Recurrent`.
         tied: share the embedding's weights with the output layer where E = hidden.
     """
 
@@ -41,6 +42,7 @@ class LanguageNetwork(nn.Module):
         dropout: float = 0.0,
         input_dropout: float = 0.0,
         weight_drop: float = 0.0,
+        clip_steps: float | None = None,
         tied: bool = True,
     ) -> None:
         super().__init__()
@@ -53,6 +55,7 @@ class LanguageNetwork(nn.Module):
             output_dropout=dropout,
             input_dropout=input_dropout,
             weight_drop=weight_drop,
+            clip_steps=clip_steps,
         )
         self.words = Tied(tokens, embedding, self.recurrent.output_size, tied)
 

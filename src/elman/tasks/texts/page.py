@@ -8,6 +8,7 @@ from typing import Any
 
 from elman.data.corpus import Corpus, Part
 from elman.report import Page, Section, Table, page, plots
+from elman.tasks.shared import examined
 from elman.tasks.texts.diversity import LONG, SEARCHED, Diversity, diversity
 from elman.tasks.texts.fitted import Fitted
 from elman.tasks.texts.learning import FEEDFORWARD, NGRAM, size
@@ -99,6 +100,7 @@ def build(
         Section("Samples", _samples(written, real(corpus))),
         Section("What surprised it", _surprise(fitted, corpus)),
         Section("Learning curve", _curve(fitted, history)),
+        *examined(fitted.result),
         Section("What was understood of the text", page.definitions(list(fitted.understood))),
         Section("How it was measured", _method(settings, fitted)),
         Section("Settings", page.preformatted(toml)),

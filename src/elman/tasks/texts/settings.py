@@ -1,17 +1,17 @@
 """The settings of a language model."""
 
 import dataclasses
-from typing import Any
 
 from elman.data.text import check_encoding
 from elman.data.vocabulary import KINDS, Kind, check_size
+from elman.nn.sequence import check_clip
+from elman.tasks import shared
 from elman.train import FitSettings
 
 DEFAULT_STEPS = 1000
 FIT = FitSettings(lr=1e-2, evaluate_every=200, warmup=50, ema=0.99)
 """Training unless told otherwise."""
 
-_MOST = 1_000_000
 # name: lowest allowed
 _COUNTS = {
     "vocabulary": 0,
@@ -44,6 +44,8 @@ class LanguageSettings:
       step of a batch.
     - `input_dropout`: the same for the entries of a token's vector.
     - `weight_drop`: share of the recurrent weights dropped in training, 0 to 1.
+    - `clip_steps`: longest gradient of the state at each step, on its way back; by default no
+      limit. With one, the native engine runs, or the slow reference: torch's layers cannot.
     - `batch_size`: rows read side by side, each a stretch of the text with a state of its own.
     - `length`: tokens that gradients run back through; the state is carried on beyond.
     - `reset`: share of the rows whose state starts anew at a batch, 0 to 1.
@@ -63,6 +65,7 @@ class LanguageSettings:
     dropout: float = 0.1
     input_dropout: float = 0.0
     weight_drop: float = 0.0
+    clip_steps: float | None = None
     batch_size: int = 32
     length: int = 64
     reset: float = 0.01
@@ -76,13 +79,12 @@ class LanguageSettings:
                 f"tokens must be one of {', '.join(KINDS)}; got {self.tokens!r}; choose one"
             )
         for name, least in _COUNTS.items():
-            _check_count(name, getattr(self, name), least)
+            shared.check_count(name, getattr(self, name), least)
         for name in _SHARES:
-            _check_share(name, getattr(self, name))
+            shared.check_share(name, getattr(self, name))
         for name in _FLAGS:
-            value = getattr(self, name)
-            if not isinstance(value, bool):
-                raise TypeError(f"{name} must be True or False; got {value!r}; give one of them")
+            shared.check_flag(name, getattr(self, name))
+        object.__setattr__(self, "clip_steps", check_clip(self.clip_steps))
         check_size(self.tokens, self.vocabulary)
         check_encoding(self.encoding)
 
@@ -94,18 +96,6 @@ class LanguageSettings:
     def width(self, tokens: int) -> int:
         """The width of a token's vector, for a vocabulary of so many."""
         return self.embedding or (64 if tokens <= 512 else self.hidden)
-
-
-def _check_count(name: str, value: object, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be a whole number; got {value!r}; give {least} or more")
-    if not least <= value <= _MOST:
-        raise ValueError(f"{name} must be {least} to {_MOST:,}; got {value}; change it")
-
-
-def _check_share(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
-        raise ValueError(f"{name} must be at least 0 and below 1; got {value!r}; 0 switches it off")
 
 
 def budgeted(f: FitSettings) -> FitSettings:

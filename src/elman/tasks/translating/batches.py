@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from elman.data.vocabulary import BOUNDARY, Tokens
+from elman_runtime import translating
 
 Pair = tuple[Tokens, Tokens]
 _JITTER = 2.0  # tokens by which lengths may be mixed up, so that batches differ between epochs
@@ -69,8 +70,5 @@ def batch(pairs: Sequence[Pair]) -> Batch:
 
 def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     """Rows of tokens side by side (B, T), and their lengths (B,)."""
-    lengths = [len(row) for row in rows]
-    found = np.full((len(rows), max(lengths, default=0)), BOUNDARY, np.int64)
-    for row, tokens, length in zip(found, rows, lengths, strict=True):
-        row[:length] = tokens
-    return torch.from_numpy(found), torch.tensor(lengths)
+    found, lengths = translating.padded(rows)
+    return torch.from_numpy(found), torch.from_numpy(lengths)

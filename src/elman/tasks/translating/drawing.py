@@ -14,16 +14,22 @@ from elman.tasks.translating.batches import padded
 from elman.tasks.translating.decoding import encode, tidy
 from elman.tasks.translating.network import TranslationNetwork
 
-END = "∎"
+END, JOIN = "∎", "-"
+"""The end of a sentence, and what stands before a token that goes on with a word."""
+
 _MOST = 60  # tokens on an axis of the picture
 _INCH = 0.24  # a token
+_SQUARE = "padding:0;width:1.7em;min-width:1.7em;height:1.7em;border:0"
+_HEAD = "writing-mode:vertical-rl;transform:rotate(180deg);text-align:left;padding:4px;border:0"
+_SIDE = "padding:0 6px;text-align:right;border:0"
 
 
 @dataclass(frozen=True)
 class Attention:
     """How much each token of a translation attends to each of its source.
 
-    - `source`, `target`: the tokens as text, each with the end, "∎".
+    - `source`, `target`: the tokens as text, "-" before one that goes on with a word, and the end,
+      "∎".
     - `weights`: (T, S), each row sums to 1.
     """
 
@@ -50,21 +56,21 @@ class Attention:
 
     def html(self) -> str:
         """The picture as a table, in the fonts of a page, which know more scripts."""
-        heads = "".join(
-            f'<th style="writing-mode:vertical-rl;padding:2px">{escape(one)}</th>'
-            for one in self.source
-        )
+        heads = "".join(f'<th style="{_HEAD}">{escape(one)}</th>' for one in self.source)
         rows = "".join(
-            f"<tr><th>{escape(name)}</th>{''.join(map(_cell, row))}</tr>"
+            f'<tr><th style="{_SIDE}">{escape(name)}</th>{"".join(map(_cell, row))}</tr>'
             for name, row in zip(self.target, self.weights.tolist(), strict=True)
         )
-        return f"<div class=wide><table><tr><th></th>{heads}</tr>{rows}</table></div>"
+        table = (
+            f'<table style="width:auto"><tr><th style="border:0"></th>{heads}</tr>{rows}</table>'
+        )
+        return f"<div class=wide>{table}</div>"
 
 
 def _cell(weight: float) -> str:
     red, green, blue = (round(255 * part) for part in _rgb(plots.MODEL))
     colour = f"rgba({red},{green},{blue},{weight:.2f})"
-    return f'<td style="background:{colour};padding:0" title="{weight:.2f}"></td>'
+    return f'<td style="background:{colour};{_SQUARE}" title="{weight:.2f}"></td>'
 
 
 def attention_of(
@@ -81,7 +87,13 @@ def attention_of(
 
 
 def _names(vocabulary: Vocabulary, tokens: Sequence[int]) -> tuple[str, ...]:
-    return (*(_name(vocabulary.decode([token])) for token in tokens), END)
+    named, before = [], " "
+    for token in tokens:
+        piece = vocabulary.decode([token])
+        goes_on = before[-1:].isalnum() and piece[:1].isalnum()
+        named.append(JOIN + _name(piece) if goes_on else _name(piece))
+        before = piece
+    return (*named, END)
 
 
 def _name(piece: str) -> str:

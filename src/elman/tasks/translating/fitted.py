@@ -1,8 +1,9 @@
 """What fitting a translator leaves, and how it is stored as one file.
 
-Format 0: settings, figures and what was understood of the pairs in the metadata; the weights under
-`model.`; the subwords and the samples as bytes under `extra.`. Nothing in a file is ever executed:
-a cell is found by its name.
+Settings, figures and what was understood of the pairs stand in the metadata; the weights under
+`model.`; the subwords and the samples as bytes under `extra.`. Format 1 holds the programs too,
+with which lines are translated without torch. A cell that has no tape has no program: then it is
+format 0. Nothing in a file is ever executed: a cell is found by its name.
 """
 
 import dataclasses
@@ -17,15 +18,20 @@ import numpy as np
 
 from elman.cells import Cell, by_name
 from elman.data.vocabulary import Vocabulary, subword_vocabulary
+from elman.nn import Builder, CannotStore
 from elman.nn.store import arrays, fill
 from elman.tasks.shared import model_path
 from elman.tasks.translating.evaluation import Evaluation
 from elman.tasks.translating.network import TranslationNetwork
+from elman.tasks.translating.program import TENSORS, programs_of
 from elman.tasks.translating.settings import TranslateSettings
+from elman.trace import TraceError
 from elman.train import FitResult, FitSettings
 from elman_runtime import ModelFileError, model_file
+from elman_runtime.model import write_model
+from elman_runtime.translate import KIND
 
-FORMAT = 0
+FORMATS = (0, 1)
 TASK = "translate"
 
 
@@ -76,11 +82,10 @@ def save(
     path: str | os.PathLike[str], settings: TranslateSettings, fit: FitSettings, fitted: Fitted
 ) -> None:
     """Write the file, whole or not at all. Raises OSError where it cannot be written."""
-    meta = {
-        "format": FORMAT,
+    stored = dataclasses.asdict(settings)
+    more: dict[str, Any] = {
         "task": TASK,
         "cell": settings.cell,
-        "settings": dataclasses.asdict(settings),
         "fit": dataclasses.asdict(fit),
         "data": {
             "understood": [list(pair) for pair in fitted.understood],
@@ -89,10 +94,18 @@ def save(
         "evaluation": fitted.evaluation.as_dict(),
     }
     samples = json.dumps([dataclasses.astuple(one) for one in fitted.samples]).encode()
-    tensors = {f"model.{name}": array for name, array in arrays(fitted.network).items()}
+    tensors = {f"{TENSORS}.{name}": array for name, array in arrays(fitted.network).items()}
     tensors["extra.vocabulary"] = np.frombuffer(fitted.vocabulary.stored, np.uint8)
     tensors["extra.samples"] = np.frombuffer(samples, np.uint8)
-    model_file.write(path, meta, tensors)
+    builder = Builder()
+    # Known first, so that the programs name the network's own wherever they are the same.
+    builder.tensors.update(tensors)
+    try:
+        programs = programs_of(fitted.network, builder)
+    except (CannotStore, TraceError):
+        model_file.write(path, {**more, "format": 0, "settings": stored}, tensors)
+        return
+    write_model(path, programs, builder.tapes, builder.tensors, KIND, stored, **more)
 
 
 def load(
@@ -107,11 +120,11 @@ def load(
     """
     found = model_file.read(model_path(path))
     meta, tensors = found.meta, found.tensors
-    if meta.get("task") != TASK or meta.get("format") != FORMAT:
+    if meta.get("task") != TASK or meta.get("format") not in FORMATS:
         kind = meta.get("task") or meta.get("kind") or "unknown"
         raise ModelFileError(
-            f"{os.fspath(path)}: must hold a translator of format {FORMAT}; got {kind!r} of format "
-            f"{meta.get('format')!r}; give the model file of a translate run"
+            f"{os.fspath(path)}: must hold a translator of format 0 or 1; got {kind!r} of "
+            f"format {meta.get('format')!r}; give the model file of a translate run"
         )
     with _blaming(path):
         settings = TranslateSettings(**meta["settings"])
@@ -121,7 +134,9 @@ def load(
     cell = by_name(settings.cell, cells)
     with _blaming(path):
         network = build(cell, settings, vocabulary.size)
-        own = {n.removeprefix("model."): a for n, a in tensors.items() if n.startswith("model.")}
+        # The programs may have tensors beside the network's: a U as its cell constrains it.
+        names = {name: f"{TENSORS}.{name}" for name in network.state_dict()}
+        own = {name: tensors[full] for name, full in names.items() if full in tensors}
         fill(network, own, path)
         return cell, settings, fitting, _restored(network.eval(), vocabulary, meta, tensors)
 

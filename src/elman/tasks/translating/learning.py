@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from elman.cells import Cell
 from elman.tasks.shared import Say
 from elman.tasks.translating import baselines
-from elman.tasks.translating.batches import Pair, batch
+from elman.tasks.translating.batches import Batch, Pair, batch
 from elman.tasks.translating.decoding import Searching, Translator, translate
 from elman.tasks.translating.evaluation import OTHER, Evaluation
 from elman.tasks.translating.examples import Examples, prepare
@@ -148,6 +148,12 @@ def _feedforward(
     fitting = dataclasses.replace(job.fitting, minutes=None, epochs=None, steps=result.steps)
     job.train(found, examples, s, fitting, run_dir=None, progress=options.get("progress"))
     return found
+
+
+def loss_of(model: nn.Module, x: Batch, smoothing: float) -> Tensor:
+    """Nats a token of a batch, with smoothed labels."""
+    logits = model(x.source, x.lengths, x.before, x.counted)
+    return nn.functional.cross_entropy(logits, x.after[x.counted], label_smoothing=smoothing)
 
 
 def size(model: nn.Module) -> int:

@@ -12,7 +12,8 @@ from elman.nn.attention import AdditiveAttention
 from elman.nn.tied import Tied
 from elman.tasks.translating.network import Memory
 
-_PLACES = 256  # that have vectors of their own; those beyond share the last
+PLACES = 256
+"""Places that have vectors of their own; those beyond share the last."""
 
 
 class WindowState(NamedTuple):
@@ -40,7 +41,7 @@ class WindowNetwork(nn.Module):
         super().__init__()
         self.words = Tied(tokens, embedding, embedding)
         self.scale = math.sqrt(embedding)
-        self.places = nn.Embedding(_PLACES, embedding)
+        self.places = nn.Embedding(PLACES, embedding)
         self.read = nn.Linear(self.WIDTH * embedding, hidden)
         self.written = nn.Linear(self.WIDTH * embedding, hidden)
         self.attention = AdditiveAttention(hidden, hidden, hidden)
@@ -91,13 +92,13 @@ class WindowNetwork(nn.Module):
         """Windows (B, T, W) as vectors (B, T, W * E), at the places from `first` (B,) on."""
         embedded = self.words.embed(windows) * self.scale
         place = first[:, None] + torch.arange(windows.shape[1], device=windows.device)
-        at: Tensor = self.places(place.clamp(max=_PLACES - 1))
+        at: Tensor = self.places(place.clamp(max=PLACES - 1))
         return (embedded + at[:, :, None]).flatten(2)
 
     @staticmethod
     def hidden_for(parameters: int, tokens: int, embedding: int) -> int:
         """The hidden units with which it has about so many parameters, at least 1."""
-        left = parameters - (tokens + _PLACES) * embedding - tokens
+        left = parameters - (tokens + PLACES) * embedding - tokens
         linear = 2 * WindowNetwork.WIDTH * embedding + 2 * embedding + 4
         # 2 H^2 + linear H = left
         return max(1, round((-linear + math.sqrt(linear**2 + 8 * max(0, left))) / 4))

@@ -1,12 +1,13 @@
 """The report of a translator: an HTML page."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from elman.report import Page, Section, Table, page, plots
+from elman.report import Page, Section, page, plots
 from elman.tasks.translating import baselines
-from elman.tasks.translating.drawing import attention_of
+from elman.tasks.translating.drawing import END, JOIN, attention_of
 from elman.tasks.translating.fitted import Fitted, Sample
 from elman.tasks.translating.learning import FEEDFORWARD, size
 from elman.tasks.translating.settings import TranslateSettings
@@ -34,7 +35,7 @@ def build(
     evaluation = fitted.evaluation
     sections = [
         Section("Results beside the baselines", _results(fitted)),
-        Section("Samples", sample_table(fitted).html()),
+        Section("Samples", _samples(fitted)),
         Section("Where it looked", _attention(fitted)),
         Section("Learning curve", _curve(fitted, history)),
         Section("What was understood of the pairs", page.definitions(list(fitted.understood))),
@@ -45,22 +46,28 @@ def build(
     return Page(title, evaluation.verdict(), evaluation.beats_best_baseline, tuple(sections)).html()
 
 
-def sample_table(fitted: Fitted) -> Table:
-    """Sentences, what the network made of them, and the references."""
-    rows = [[one.source, one.translation, one.reference] for one in fitted.samples]
+def _samples(fitted: Fitted) -> str:
+    """Sentences, what the network made of them, and the references, one below the other."""
     note = f"Of the {fitted.evaluation.shown}, evenly over it, not chosen."
-    return Table("", ["source", "translation", "reference"], rows, note)
+    each = (
+        [("source", one.source), ("translation", one.translation), ("reference", one.reference)]
+        for one in fitted.samples
+    )
+    apart = (f'<div style="margin:1.1rem 0">{page.definitions(one)}</div>' for one in each)
+    return page.paragraph(note, "note") + "".join(apart)
 
 
 def _results(fitted: Fitted) -> str:
     notes = "".join(page.paragraph(text, "warning") for text in fitted.notes)
-    return fitted.evaluation.table().html() + notes
+    # The signatures stand where it is said how it was measured.
+    return replace(fitted.evaluation.table(), note=fitted.evaluation.note).html() + notes
 
 
 def _attention(fitted: Fitted) -> str:
     words = (
-        "Each row is a token as it is written, the darker the more it attends to a token of the "
-        "source; the end is a token too."
+        "The source stands above, its translation at the left. The darker, the more a token of the "
+        "source was attended to while that of the row was written. A token that begins with "
+        f"{JOIN} goes on with the word before; {END} is the end."
     )
     drawn = [one for one in fitted.samples if len(one.source.split()) <= _WORDS][:_DRAWN]
     return page.paragraph(words, "note") + "".join(_drawn(fitted, one) for one in drawn)
@@ -68,7 +75,7 @@ def _attention(fitted: Fitted) -> str:
 
 def _drawn(fitted: Fitted, one: Sample) -> str:
     found = attention_of(fitted.network, fitted.vocabulary, one.source, one.translation)
-    return page.paragraph(one.translation) + found.html()
+    return found.html()
 
 
 def _curve(fitted: Fitted, history: Path) -> str:
@@ -98,6 +105,7 @@ def _method(settings: TranslateSettings, fitted: Fitted) -> str:
         ("search", search),
         ("validation", "chooses the weights; the test is translated once, at the end"),
         ("scores", "by sacreBLEU on the text as it is, one reference"),
+        *(("signature", line) for line in fitted.evaluation.signatures().splitlines()),
         (baselines.DICTIONARY, "word by word, IBM model 1, learnt from the training part"),
         (baselines.MEMORY, "the translation of the training source that shares most rare words"),
         (baselines.COPY, "the source itself"),

@@ -69,8 +69,12 @@ class Parallel:
         found = [("pairs", self.train.name), ("train", _counted(self.train))]
         found.append(("validation", _from(self.validation, self.train)))
         found.append(("test", _from(self.test, self.train) if len(self.test) else "none given"))
-        first = f"{self.train.source[0][:60]} → {self.train.target[0][:60]}"
-        return [*found, ("first pair", first)]
+        first = (_beginning(side[0]) for side in (self.train.source, self.train.target))
+        return [*found, ("first pair", " → ".join(first))]
+
+
+def _beginning(line: str, longest: int = 60) -> str:
+    return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
 def _counted(part: Pairs) -> str:
@@ -150,6 +154,13 @@ def read_pairs(source: Any, target: Any = None, encoding: str = "utf-8") -> Pair
         name = " and ".join(side[1] for side in sides)
         found = _aligned(sides)
     return _cleaned(found, name)
+
+
+def one_or_two(given: Any) -> tuple[Any, Any]:
+    """Source and target of what is given for a part: a pair of them, or one table."""
+    if isinstance(given, tuple | list) and len(given) == 2:
+        return given[0], given[1]
+    return given, None
 
 
 Rows = list[tuple[str, str]]

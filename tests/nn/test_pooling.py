@@ -3,13 +3,14 @@
 import pytest
 import torch
 
-from elman.nn.pooling_over_time import POOLINGS, AttentionPooling, Pooling
+from elman.nn import AttentionPool, Pool, Pooling
+from elman.nn.pooling import KINDS
 
 LENGTHS = [7, 3, 0, 1]
 
 
 def made(kind, features=5):
-    pool = POOLINGS[kind](features).double()
+    pool = (AttentionPool(features) if kind == "attention" else Pool(kind)).double()
     for parameter in pool.parameters():
         torch.nn.init.normal_(parameter)
     return pool
@@ -30,7 +31,7 @@ def slowly(kind, pool, row):
     return sum(share * y for share, y in zip(shares, row, strict=True))
 
 
-@pytest.mark.parametrize("kind", POOLINGS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_each_row_is_pooled_over_its_own_steps(kind):
     pool, y = made(kind), torch.randn(4, 7, 5, dtype=torch.float64)
     expected = torch.stack([slowly(kind, pool, row[:n]) for row, n in zip(y, LENGTHS, strict=True)])
@@ -39,7 +40,7 @@ def test_each_row_is_pooled_over_its_own_steps(kind):
 
 
 @pytest.mark.parametrize("filling", [float("nan"), 123.0])
-@pytest.mark.parametrize("kind", POOLINGS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_padding_changes_neither_outputs_nor_gradients(kind, filling):
     pool, clean = made(kind), torch.randn(4, 7, 5, dtype=torch.float64)
     upstream = torch.randn(4, 5, dtype=torch.float64)
@@ -57,7 +58,7 @@ def test_padding_changes_neither_outputs_nor_gradients(kind, filling):
         assert one.isfinite().all()
 
 
-@pytest.mark.parametrize("kind", POOLINGS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_gradients_are_those_of_finite_differences(kind):
     y = torch.randn(3, 4, 5, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda y: made_with_seed(kind)(y, [4, 2, 0]), (y,))
@@ -79,7 +80,7 @@ def test_step_by_step_is_the_whole():
 
 
 def test_attention_does_not_overflow_and_starts_at_the_mean():
-    pool = AttentionPooling(3)
+    pool = AttentionPool(3)
     y = torch.randn(2, 4, 3)
     torch.testing.assert_close(pool(y), y.mean(1))
     torch.nn.init.constant_(pool.outer.weight, 1e4)

@@ -1,0 +1,34 @@
+"""A classifier as programs: what its file holds, and what judges a running text."""
+
+from elman.nn import Builder
+from elman.tasks.classifying.network import Numbers, SequenceClassifier
+from elman_runtime.program import Program
+
+
+def programs_of(
+    network: SequenceClassifier, temperature: float, several: bool, builder: Builder
+) -> dict[str, Program]:
+    """ "main", from a sequence to probabilities (C,); of a causal network also "step", (T, C).
+
+    Tokens (T,) come in, or the inputs (T, W) of steps, as the network takes them. Probabilities are
+    calibrated.
+
+    Raises:
+        TraceError: its cell has no tape.
+        CannotStore: a module of it has no operation.
+    """
+    found = {"main": _program(network, temperature, several, builder)}
+    if network.recurrent.directions == 1:
+        each = Builder(each=True, beside=builder)
+        found["step"] = _program(network, temperature, several, each)
+    return found
+
+
+def _program(network: SequenceClassifier, temperature: float, several: bool, b: Builder) -> Program:
+    if isinstance(network.front, Numbers):
+        x = b.input("x", "T", network.front.linear.in_features)
+    else:
+        x = b.input("token", "T", kind="int")
+    logits = b.lower(network, x, name="model")
+    scaled = b.scale(logits, 1 / temperature)
+    return b.build(probabilities=b.apply("sigmoid" if several else "softmax", scaled))
