@@ -7,7 +7,7 @@
 `Stream.step(x, out=out)` and `StreamPool.step` beside torch's cells (in inference mode), `nn.GRU`
 with T = 1, ONNX Runtime with bound memory, and JAX under `jit`. What differs from torch's numbers,
 after four steps, is not timed. A stream also looks for NaN, keeps the state and counts; the others
-do not. elman runs on one thread, the others on --threads.
+do not. Pools run on --threads as the others do; a stream is one row, on one thread.
 """
 
 import argparse
@@ -56,9 +56,10 @@ WARM = 3
 class Problem:
     """A layer, its input (B, I) and its state after `WARM` steps of that input; I = H."""
 
-    def __init__(self, cell: str, hidden: int, batch: int) -> None:
+    def __init__(self, cell: str, hidden: int, batch: int, threads: int = 1) -> None:
         torch.manual_seed(0)
         self.name, self.cell, self.hidden, self.batch = cell, cell, hidden, batch
+        self.threads = threads
         self.layer = getattr(nn, cell)(hidden, hidden, batch_first=True).eval()
         self.x = torch.randn(batch, hidden)
         self.weights = [w.detach() for w in self.layer.parameters()]
@@ -87,7 +88,8 @@ class Problem:
         """`StreamPool.step` for all rows, by keys or by handles."""
         if self.batch == 1:
             raise Absent("a pool is for many rows")
-        pool, x = elman_runtime.StreamPool(self.model()), self.x.numpy()
+        pool = elman_runtime.StreamPool(self.model(), threads=self.threads)
+        x = self.x.numpy()
         keys = [f"key-{k}" for k in range(self.batch)]
         for _ in range(WARM):
             pool.step(keys, x)
@@ -163,7 +165,7 @@ def makers(problem: Problem) -> dict[str, Callable[[], Contestant]]:
 
 def run(cell: str, hidden: int, batch: int, given: argparse.Namespace) -> dict[str, Any]:
     """Compare and time the contestants of one point."""
-    problem = Problem(cell, hidden, batch)
+    problem = Problem(cell, hidden, batch, given.threads)
     found: Measured = measure(
         makers(problem),
         reference=f"torch {cell}Cell",
@@ -207,7 +209,9 @@ def main() -> None:
         cell, hidden, batch = point
         key = {"point": point, "peers": peers.versions(["onnxruntime", "jax"])}
         record = once(NAME, key, partial(run, *point, given), given)
-        print(f"\n{cell} H {hidden}, {batch} streams; elman runs {record['runner']}, 1 thread")
+        threads = 1 if batch == 1 else given.threads
+        runs = f"elman runs {record['runner']}, {threads} thread{'s' * (threads > 1)}"
+        print(f"\n{cell} H {hidden}, {batch} streams; {runs}")
         print(f"{standings(record)}\n{verdict(record, point)}", flush=True)
 
 

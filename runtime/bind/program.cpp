@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "arrays.hpp"
-#include "program/stepper.hpp"
+#include "program/team.hpp"
 #include "turn.hpp"
 
 namespace nb = nanobind;
@@ -22,27 +22,30 @@ namespace {
 // From so many multiplications on, other threads may have the interpreter meanwhile.
 constexpr Index kReleaseFrom = Index{1} << 20;
 constexpr std::size_t kMostArrays = 64;
+constexpr int kMostThreads = 256;
 
 struct Bound {
-    std::unique_ptr<Stepper> stepper;
+    std::unique_ptr<Team> team;
     Turn turn;
     PyObject* dtype;
-    Index reals;                       // of the image: about the multiplications of a step
     std::vector<std::uint32_t> seen;   // by row of a state: in which call it was last asked for
     std::uint32_t call = 0;
     const void* inputs[kMostArrays];
     void* outputs[kMostArrays];
+
+    const Stepper& stepper() const { return team->stepper(); }
 };
 
-Bound* make(nb::bytes image, const std::string& set) {
+Bound* make(nb::bytes image, const std::string& set, int threads) {
+    if (threads < 1 || threads > kMostThreads) throw nb::value_error("threads: must be 1 to 256");
     std::string wrong;
     auto bound = std::make_unique<Bound>();
-    bound->stepper = make_stepper(image.c_str(), image.size(), set, wrong);
-    if (!bound->stepper) throw nb::value_error(wrong.c_str());
-    if (bound->stepper->inputs.size() > kMostArrays || bound->stepper->outputs.size() > kMostArrays)
+    bound->team = Team::make(image.c_str(), image.size(), set, threads, wrong);
+    if (!bound->team) throw nb::value_error(wrong.c_str());
+    const Stepper& stepper = bound->stepper();
+    if (stepper.inputs.size() > kMostArrays || stepper.outputs.size() > kMostArrays)
         throw nb::value_error("image: at most 64 inputs and 64 outputs");
-    bound->dtype = bound->stepper->real_size == 4 ? numpy().float32 : numpy().float64;
-    bound->reals = static_cast<Index>(image.size()) / bound->stepper->real_size;
+    bound->dtype = stepper.real_size == 4 ? numpy().float32 : numpy().float64;
     return bound.release();
 }
 
@@ -56,22 +59,22 @@ PyObject* mismatch(const char* name, Index wanted, Index got) {
 // Runs a call whose arrays have been checked; False where an input is not finite, and was to be.
 PyObject* run(Bound& bound, const StepCall& call) {
     Stepped done;
-    if (call.rows * call.steps * bound.reals < kReleaseFrom) {
-        done = bound.stepper->run(call);
+    if (bound.team->work(call) < kReleaseFrom) {
+        done = bound.team->run(call);
         bound.turn.end();
     } else {
         const nb::gil_scoped_release released;
-        done = bound.stepper->run(call);
+        done = bound.team->run(call);
         bound.turn.end();
     }
     if (done.input < 0) Py_RETURN_TRUE;
-    if (!bound.stepper->inputs[static_cast<std::size_t>(done.input)].integer) Py_RETURN_FALSE;
+    if (!bound.stepper().inputs[static_cast<std::size_t>(done.input)].integer) Py_RETURN_FALSE;
     return PyErr_Format(PyExc_ValueError, "inputs: input %d holds %lld; the embedding has the rows 0 to %lld; map unknown entries to one of them",
                         done.input, static_cast<long long>(static_cast<const std::int64_t*>(call.inputs[done.input])[done.position]),
-                        static_cast<long long>(bound.stepper->inputs[static_cast<std::size_t>(done.input)].limit - 1));
+                        static_cast<long long>(bound.stepper().inputs[static_cast<std::size_t>(done.input)].limit - 1));
 }
 
-// Waits until no other thread is in this stepper; ends with `run`, or where an array does not fit.
+// Waits until no other thread is in this team; ends with `run`, or where an array does not fit.
 void take_turn(Bound& bound) {
     if (bound.turn.begin()) return;
     const nb::gil_scoped_release released;
@@ -87,7 +90,7 @@ PyObject* give_up(Bound& bound) {
 PyObject* step(PyObject* self, PyObject* const* given, Py_ssize_t count) {
     if (count != 3 && count != 4) return PyErr_Format(PyExc_TypeError, "step: takes state, x, out and finite");
     Bound& bound = of(self);
-    const Stepper& stepper = *bound.stepper;
+    const Stepper& stepper = bound.stepper();
     if (stepper.inputs.size() != 1 || stepper.outputs.size() != 1)
         return PyErr_Format(PyExc_TypeError, "step: the program has several inputs or outputs; use run");
     const Feed& feed = stepper.inputs[0];
@@ -149,7 +152,7 @@ bool tuple_of(PyObject* object, std::size_t count, const char* name) {
 
 // Checks every array of a call, with the turn taken; false and an error where one does not fit.
 bool collect(Bound& bound, PyObject* const* given, StepCall& call) {
-    const Stepper& stepper = *bound.stepper;
+    const Stepper& stepper = bound.stepper();
     const auto* first = reinterpret_cast<const ArrayObject*>(PyTuple_GET_ITEM(given[1], 0));
     if (!PyObject_TypeCheck(&first->head, numpy().array) || first->rank < 2) {
         PyErr_SetString(PyExc_ValueError, "inputs: each must be a numpy.ndarray (N, T, ...)");
@@ -187,7 +190,7 @@ bool collect(Bound& bound, PyObject* const* given, StepCall& call) {
 PyObject* run_rows(PyObject* self, PyObject* const* given, Py_ssize_t count) {
     if (count != 5) return PyErr_Format(PyExc_TypeError, "run: takes state, inputs, outputs, rows and finite");
     Bound& bound = of(self);
-    if (!tuple_of(given[1], bound.stepper->inputs.size(), "inputs") || !tuple_of(given[2], bound.stepper->outputs.size(), "outputs"))
+    if (!tuple_of(given[1], bound.stepper().inputs.size(), "inputs") || !tuple_of(given[2], bound.stepper().outputs.size(), "outputs"))
         return nullptr;
     StepCall call{};
     call.finite = given[4] == Py_True;
@@ -213,11 +216,12 @@ PyMethodDef run_method{"run", as_c(&run_rows), METH_FASTCALL, "run(state, inputs
 
 void bind_program(nb::module_& m) {
     const auto type = nb::class_<Bound>(m, "Stepper")
-        .def(nb::new_(&make), nb::arg("image"), nb::arg("instruction_set") = "")
-        .def_prop_ro("instruction_set", [](const Bound& b) { return std::string(b.stepper->set); })
-        .def_prop_ro("real_size", [](const Bound& b) { return b.stepper->real_size; })
-        .def_prop_ro("state_size", [](const Bound& b) { return b.stepper->state_size; })
-        .def_prop_ro("start", [](const Bound& b) { return nb::bytes(b.stepper->start.data(), b.stepper->start.size()); });
+        .def(nb::new_(&make), nb::arg("image"), nb::arg("instruction_set") = "", nb::arg("threads") = 1)
+        .def_prop_ro("instruction_set", [](const Bound& b) { return std::string(b.stepper().set); })
+        .def_prop_ro("threads", [](const Bound& b) { return b.team->threads(); })
+        .def_prop_ro("real_size", [](const Bound& b) { return b.stepper().real_size; })
+        .def_prop_ro("state_size", [](const Bound& b) { return b.stepper().state_size; })
+        .def_prop_ro("start", [](const Bound& b) { return nb::bytes(b.stepper().start.data(), b.stepper().start.size()); });
     add_method(type, &step_method);
     add_method(type, &run_method);
 }

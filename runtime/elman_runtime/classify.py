@@ -3,6 +3,7 @@
 import argparse
 import csv
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -222,12 +223,13 @@ def _by_word(model: TextClassifier, lines: Iterable[str]) -> Iterator[list[Any]]
     yield ["row", "word", *(f"p({name})" for name in model.classes)]
     for number, text in enumerate(lines, 1):
         judge = model.stream()
-        for word in text.split():
+        # With the space before it, which counts where tokens are characters.
+        for word in re.findall(r"\s*\S+", text):
             try:
                 sure = judge.step(word)
             except ValueError:  # what is no word yet: there is nothing to judge
                 continue
-            yield [number, word, *(f"{one:.4f}" for one in sure.values())]
+            yield [number, word.strip(), *(f"{one:.4f}" for one in sure.values())]
 
 
 def _write(rows: Iterable[list[Any]], out: TextIO) -> None:

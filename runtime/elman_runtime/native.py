@@ -93,12 +93,13 @@ def engines() -> list[str]:
     return [] if _native is None else list(_native.engines())
 
 
-def stepper(image: bytes, instruction_set: str = "") -> Any:
+def stepper(image: bytes, instruction_set: str = "", threads: int = 1) -> Any:
     """What the compiled engine makes of an image; RuntimeError where there is no such engine.
 
-    Raises ValueError for bytes that are no image, and for an instruction set that is not here.
+    Raises ValueError for bytes that are no image, an instruction set that is not here, and
+    threads other than 1 to 256.
     """
-    return _needed().Stepper(image, instruction_set)
+    return _needed().Stepper(image, instruction_set, threads)
 
 
 _chosen = ""

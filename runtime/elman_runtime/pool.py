@@ -21,6 +21,8 @@ __all__ = ["StreamPool"]
 WHAT = "pool"
 """In a snapshot: the states of all streams of a pool."""
 
+MOST_THREADS = 256
+
 
 class StreamPool:
     """Thousands of streams of one model, stepped together.
@@ -36,9 +38,12 @@ class StreamPool:
         max_streams: how many there may be; None for any number.
         on_full: "raise" refuses a new key when there are `max_streams`; "evict" drops the streams
             that have been idle longest, their states with them.
+        threads: how many share the rows of a call that is large enough, 1 to 256. Each holds the
+            weights once more; outputs and states are the same, bit for bit, for any number.
 
     Raises:
-        ValueError: no such program, or one that needs the end of a sequence.
+        ValueError: no such program, or one that needs the end of a sequence; a setting is out of
+            range.
         ModelFileError, OSError: the file cannot be read.
 
     docs/streams.md has examples.
@@ -52,15 +57,18 @@ class StreamPool:
         on_bad: str = "raise",
         max_streams: int | None = None,
         on_full: str = "raise",
+        threads: int = 1,
     ) -> None:
         self.on_bad = intake.check_on_bad(on_bad)
         if max_streams is not None and max_streams < 1:
             raise ValueError(f"max_streams must be 1 or more, or None; got {max_streams}")
         if on_full not in ("raise", "evict"):
             raise ValueError(f"on_full must be raise or evict; got {on_full!r}; choose one")
+        if not 1 <= threads <= MOST_THREADS:
+            raise ValueError(f"threads must be 1 to {MOST_THREADS}; got {threads}")
         self.max_streams, self.on_full = max_streams, on_full
         self.note: Any = None
-        self._streamable = open_streamable(model, program)
+        self._streamable = open_streamable(model, program, threads)
         self._alone = OneThread("pool", "a pool for each")
         self._after = HAS_OUTPUT | (HAS_INPUT if on_bad == "hold" else 0)
         self._arena = Arena(self._streamable)
@@ -338,9 +346,17 @@ class StreamPool:
         on_bad: str = "raise",
         max_streams: int | None = None,
         on_full: str = "raise",
+        threads: int = 1,
     ) -> "StreamPool":
         """A pool of `model` that goes on from a file of `save`; the note is at `note`."""
-        pool = cls(model, program, on_bad=on_bad, max_streams=max_streams, on_full=on_full)
+        pool = cls(
+            model,
+            program,
+            on_bad=on_bad,
+            max_streams=max_streams,
+            on_full=on_full,
+            threads=threads,
+        )
         pool.restore_file(path)
         return pool
 

@@ -75,8 +75,8 @@ class Streamable:
         return Origin(what, self.model.digest, self.name, used)
 
 
-def open_streamable(model: "Model | StrPath", program: str | None) -> Streamable:
-    """Read a model if a path came, choose its program and make it ready.
+def open_streamable(model: "Model | StrPath", program: str | None, threads: int = 1) -> Streamable:
+    """Read a model if a path came, choose its program and make it ready for so many threads.
 
     Raises:
         ValueError: there is no such program, or it needs a sequence's end.
@@ -87,7 +87,7 @@ def open_streamable(model: "Model | StrPath", program: str | None) -> Streamable
     found = loaded.programs[name]
     kind = kind_of(found)
     if kind.name == "step":
-        made: Runner | WindowRunner = runner(found, loaded.tensors, loaded.tapes)
+        made: Runner | WindowRunner = runner(found, loaded.tensors, loaded.tapes, threads)
         inputs = _ports(loaded, found, found.inputs, made.dtype, 1)
         outputs = _ports(loaded, found, found.outputs, made.dtype, 1)
     elif kind.name == "window":

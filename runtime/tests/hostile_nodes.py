@@ -1,18 +1,7 @@
 """The rules of nodes, cells and tapes, each broken once; as hostile_programs has those of files."""
 
-import importlib.util
-from pathlib import Path
+import hostile_programs as base
 
-
-def _base():
-    path = Path(__file__).with_name("hostile_programs.py")
-    spec = importlib.util.spec_from_file_location("hostile_programs", path)
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
-
-
-base = _base()
 put, put_main, drop, node, both = base.put, base.put_main, base.drop, base.node, base.both
 tape, fixed, cell, HUGE, MAIN = base.tape, base.fixed, base.cell, base.HUGE, base.MAIN
 EMBED, CONV, CELL, NORM, MEAN, ADD, LINEAR, SOFTMAX = base.NODES

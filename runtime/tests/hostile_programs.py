@@ -1,25 +1,15 @@
 """A valid model, ways to break it, and the rules of files, values and states, each broken once."""
 
 import copy
-import importlib.util
-from pathlib import Path
 
 import numpy as np
 
+import program_zoo as zoo
 from elman_runtime.model import FORMAT
 
 HUGE = 10**60
 
 
-def _zoo():
-    path = Path(__file__).with_name("program_zoo.py")
-    spec = importlib.util.spec_from_file_location("program_zoo", path)
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
-
-
-zoo = _zoo()
 PROGRAM, TENSORS = zoo.stack(np.random.default_rng(0).standard_normal)
 MAIN_JSON = PROGRAM.to_json()
 META = {

@@ -1,30 +1,18 @@
 """Many streams in one arena: each as if it were alone, whoever comes and goes."""
 
-import importlib.util
 import threading
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import stream_models as models
 from elman_runtime import arena, load
 from elman_runtime.pool import StreamPool
 from elman_runtime.snapshot import SnapshotError
 from elman_runtime.stream import Stream
-
-
-def _models():
-    """The models of the tests: they are not a package."""
-    path = Path(__file__).with_name("stream_models.py")
-    found = importlib.util.spec_from_file_location("stream_models", path)
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
-
-
-models = _models()
 
 
 @pytest.fixture(scope="module")
@@ -280,6 +268,48 @@ def _resealed(data):
     import hashlib
 
     return data[:-32] + hashlib.sha256(data[:-32]).digest()
+
+
+@pytest.mark.parametrize("on_bad", ["raise", "hold"])
+def test_threads_change_no_bit(model, on_bad, tmp_path):
+    """So many streams that their steps are shared among threads."""
+    many = 9001
+    x = models.noise(3 * many).reshape(3, many, 3)
+    keys = np.random.default_rng(3).permutation(many).tolist()
+    pools = [StreamPool(model, on_bad=on_bad, threads=n) for n in (1, 2, 3)]
+    wanted, *others = (np.array([pool.step(keys, rows) for rows in x[:2]]) for pool in pools)
+    assert all(np.array_equal(wanted, found) for found in others)
+    bad = x[2].copy()
+    bad[-1, 0] = np.nan
+    before = [pool._arena.rows.take(slice(None)) for pool in pools]
+    if on_bad == "raise":
+        for pool, rows in zip(pools, before, strict=True):
+            with pytest.raises(ValueError, match=f"row {many - 1}: 'x' must be finite"):
+                pool.step(keys, bad)
+            after = pool._arena.rows.take(slice(None))
+            assert all(np.array_equal(rows[k], after[k], equal_nan=True) for k in rows)
+    else:
+        first, *rest = (pool.step(keys, bad) for pool in pools)
+        assert all(np.array_equal(first, y) for y in rest)
+    pools[0].save(tmp_path / "p.state")
+    back = StreamPool.load(tmp_path / "p.state", model, on_bad=on_bad, threads=2)
+    assert np.array_equal(back.step(keys, x[2]), pools[0].step(keys, x[2]))
+
+
+def test_pools_of_several_threads_at_once(model):
+    """Each pool in a thread of its own."""
+    x, keys = models.noise(9001), range(9001)
+    expected = StreamPool(model).step(keys, x)
+    with ThreadPoolExecutor(2) as threads:
+        pools = [StreamPool(model, threads=2) for _ in range(2)]
+        for found in threads.map(lambda pool: pool.step(keys, x), pools):
+            assert np.array_equal(found, expected)
+
+
+def test_threads_are_counted(model):
+    for wrong in (0, -2, 257):
+        with pytest.raises(ValueError, match="threads must be 1 to 256"):
+            StreamPool(model, threads=wrong)
 
 
 def test_a_second_thread_is_refused(model):

@@ -1,26 +1,13 @@
 """Whole programs: blocks, lengths, padding, kinds, and what does not fit."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 
+import program_zoo as zoo
 from elman_runtime.program import Program, Value, evaluate, kind_of, shapes
 
 B, T, F = 3, 5, 4
 LENGTHS = np.array([0, 3, T])
-
-
-def _zoo():
-    path = Path(__file__).with_name("program_zoo.py")
-    spec = importlib.util.spec_from_file_location("program_zoo", path)
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
-
-
-zoo = _zoo()
 
 
 @pytest.fixture(name="draw")

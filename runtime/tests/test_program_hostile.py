@@ -1,7 +1,6 @@
 """Nothing in a file is trusted: each rule of programs and tapes has a model file that breaks it."""
 
 import copy
-import importlib.util
 import os
 import shutil
 import sys
@@ -10,19 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import hostile_nodes
+import hostile_programs as base
 from elman_runtime import ModelFileError, load, model_file
 
-
-def _beside(name):
-    path = Path(__file__).with_name(f"{name}.py")
-    spec = importlib.util.spec_from_file_location(name, path)
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
-
-
-base = _beside("hostile_programs")
-HOSTILE = {**base.RULES, **_beside("hostile_nodes").RULES}
+HOSTILE = {**base.RULES, **hostile_nodes.RULES}
 
 
 def stored(path, change):

@@ -1,6 +1,5 @@
 """Images: what has one, what is refused, and a C program that runs one."""
 
-import importlib.util
 import shutil
 import struct
 import subprocess
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import native_programs as programs
 from elman_runtime import native
 from elman_runtime.program import Node, NumpyRunner, Program, Value
 from elman_runtime.program.image import ImageError, forward_only, image
@@ -19,15 +19,6 @@ from elman_runtime.program.runner import runner
 RUNTIME = Path(__file__).parents[1]
 
 
-def _helper():
-    path = Path(__file__).with_name("native_programs.py")
-    spec = importlib.util.spec_from_file_location("native_programs", path)
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
-
-
-programs = _helper()
 X, Y = Value("x", ("T", 4)), Value("y", ("T", 4))
 
 

@@ -1,13 +1,12 @@
 """Each op against NumPy written out here."""
 
-import importlib.util
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+import program_zoo as zoo
 from elman_runtime.program import (
     Node,
     NumpyRunner,
@@ -20,17 +19,6 @@ from elman_runtime.program import (
 from elman_runtime.tape import Weights, forward
 
 B, T, F = 3, 5, 4
-
-
-def _zoo():
-    path = Path(__file__).with_name("program_zoo.py")
-    spec = importlib.util.spec_from_file_location("program_zoo", path)
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
-
-
-zoo = _zoo()
 
 
 @pytest.fixture(name="draw")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import elman_runtime
+import program_zoo as zoo
 from elman_runtime import ModelFileError, load, model_file, write_model
 from elman_runtime.program import evaluate
 
@@ -20,17 +21,6 @@ DIGESTS = {
     0: "46a544f2ff09c40c396d0aa6566594441bc436ca7bdae0c3c2e346592c003255",
     1: "2a5ae8b69a78af5ef0137dbf2d9f1778ff29634c1d0abc2356524a87620cf217",
 }
-
-
-def _zoo():
-    path = Path(__file__).with_name("program_zoo.py")
-    spec = importlib.util.spec_from_file_location("program_zoo", path)
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
-
-
-zoo = _zoo()
 
 
 @pytest.fixture(name="parts")

@@ -1,28 +1,17 @@
 """The compiled runner beside the interpreter: same numbers, and a row's bits are its own."""
 
-import importlib.util
 import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+import native_programs as programs
 from elman_runtime import native
 from elman_runtime.program import NumpyRunner, evaluate
 from elman_runtime.program.native_runner import NativeRunner
 
-
-def _helper():
-    path = Path(__file__).with_name("native_programs.py")
-    spec = importlib.util.spec_from_file_location("native_programs", path)
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
-
-
-programs = _helper()
 SETS = native.engines()
 DTYPES = ["f4", "f8"]
 NEAR = {"f4": 2e-5, "f8": 1e-13}
@@ -237,6 +226,85 @@ def test_a_forked_child_goes_on_as_its_parent_would():
     child.join(10)
     assert same(wanted, outputs)
     assert end.tobytes() == state.tobytes()
+
+
+# --- threads -------------------------------------------------------------------------------------
+
+SHARED = (401, 6)
+"""Rows and steps of `every_op` that are enough to be shared, the rows an odd number."""
+
+
+def start_of(made, rows):
+    return np.tile(made.start(), (rows, 1))
+
+
+@pytest.fixture(name="teams", params=DTYPES, scope="module")
+def _teams(request):
+    """The same program for 1, 2 and 3 threads, inputs for SHARED, and what one thread makes."""
+    program, tensors, tapes = programs.every_op(request.param, 20)
+    teams = [NativeRunner(program, tensors, tapes, threads=n) for n in (1, 2, 3)]
+    assert [made.threads for made in teams] == [1, 2, 3]
+    inputs = programs.inputs_of(program, tensors, *SHARED)
+    assert len(teams[0].image) // teams[0].dtype.itemsize * np.prod(SHARED) > 1 << 22
+    return teams, inputs, run(teams[0], inputs)
+
+
+@pytest.mark.parametrize("rows", [1, 47, 79, 101, 401])
+def test_bits_do_not_depend_on_the_number_of_threads(teams, rows):
+    teams, inputs, (outputs, end) = teams
+    order = np.random.default_rng(rows).permutation(SHARED[0])[:rows]
+    for made in teams:
+        alone, after = run(made, [x[:rows] for x in inputs], [1])
+        assert same([o[:rows] for o in outputs], alone)
+        assert end[:rows].tobytes() == after.tobytes()
+        there, after = run(made, [x[order] for x in inputs], rows=order, held=SHARED[0])
+        assert same([o[order] for o in outputs], there)
+        assert end[order].tobytes() == after[order].tobytes()
+
+
+def test_a_bad_row_in_the_last_part_changes_nothing(teams):
+    teams, inputs, _ = teams
+    for made in teams:
+        for k, x in enumerate(inputs):
+            bad = [one.copy() for one in inputs]
+            state, outputs = start_of(made, SHARED[0]), programs.outputs_of(made, *SHARED)
+            bad[k].reshape(-1)[-1] = np.nan if x.dtype.kind == "f" else 11
+            if x.dtype.kind == "f":
+                assert made.run_finite(state, bad, outputs) is False
+            else:
+                with pytest.raises(ValueError, match="holds 11"):
+                    made.run(state, bad, outputs)
+            assert (state == made.start()).all()
+            assert all(np.isnan(o).all() for o in outputs)
+
+
+def test_a_team_goes_on_in_a_forked_child(teams):
+    teams, inputs, (outputs, end) = teams
+    context = multiprocessing.get_context("fork")
+    theirs, ours = context.Pipe(duplex=False)
+    run(teams[2], inputs)
+    child = context.Process(target=lambda: ours.send(run(teams[2], inputs)), daemon=True)
+    child.start()
+    assert theirs.poll(30)
+    found, state = theirs.recv()
+    child.join(10)
+    assert same(outputs, found)
+    assert end.tobytes() == state.tobytes()
+
+
+def test_two_teams_run_at_once(teams):
+    teams, inputs, (outputs, end) = teams
+    with ThreadPoolExecutor(4) as pool:
+        found = pool.map(lambda k: run(teams[1 + k % 2], inputs), range(12))
+    for alone, after in found:
+        assert same(outputs, alone)
+        assert end.tobytes() == after.tobytes()
+
+
+@pytest.mark.parametrize("threads", [0, -1, 257])
+def test_threads_have_a_range(threads):
+    with pytest.raises(ValueError, match="threads: must be 1 to 256"):
+        NativeRunner(*one_way(), threads=threads)
 
 
 def test_threads_take_turns():

@@ -1,25 +1,14 @@
 """Step programs run for ever: a row's bits depend on its own inputs alone."""
 
-import importlib.util
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+import program_zoo as zoo
 from elman_runtime import ModelFileError
 from elman_runtime.program import Node, NumpyRunner, Program, Value, evaluate, runner
 
-
-def _zoo():
-    path = Path(__file__).with_name("program_zoo.py")
-    spec = importlib.util.spec_from_file_location("program_zoo", path)
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
-
-
-zoo = _zoo()
 ROWS, STEPS, WIDTH = 7, 12, 33
 
 

@@ -1,29 +1,16 @@
 """One stream: the same numbers however it is fed, and nothing bad in its state."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import stream_models as models
 from elman_runtime import load
 from elman_runtime.pool import StreamPool
 from elman_runtime.program import evaluate
 from elman_runtime.stream import Stream
 
-
-def _models():
-    """The models of the tests: they are not a package."""
-    path = Path(__file__).with_name("stream_models.py")
-    found = importlib.util.spec_from_file_location("stream_models", path)
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
-
-
-models = _models()
 NAN = np.full(models.INPUTS, np.nan, np.float32)
 
 

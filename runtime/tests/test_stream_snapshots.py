@@ -1,31 +1,19 @@
 """The state of a stream: in bytes and files, refused where it is wrong; threads, forks, memory."""
 
 import hashlib
-import importlib.util
 import os
 import threading
 import tracemalloc
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+import stream_models as models
 from elman_runtime import files, load, native
 from elman_runtime.snapshot import SnapshotError, unpack
 from elman_runtime.stream import Stream
 
-
-def _models():
-    """The models of the tests: they are not a package."""
-    path = Path(__file__).with_name("stream_models.py")
-    found = importlib.util.spec_from_file_location("stream_models", path)
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
-
-
-models = _models()
 NAN = np.full(models.INPUTS, np.nan, np.float32)
 
 

@@ -9,7 +9,7 @@ import pytest
 @pytest.mark.parametrize("batch", [1, 3])
 def test_a_step_is_that_of_torch(bench, cell, batch):
     step = bench("step")
-    record = step.run(cell, 6, batch, Namespace(rounds=1))
+    record = step.run(cell, 6, batch, Namespace(rounds=1, threads=2))
     ours = {"elman"} if batch == 1 else {"elman", "elman by handle"}
     assert ours <= set(record["check"])
     assert all(record["check"][name] <= 1 for name in ours)

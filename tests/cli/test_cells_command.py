@@ -4,9 +4,9 @@ import re
 
 import pytest
 
+from command_line import elman
 from elman import Cell
 from elman.cells import builtin
-from elman.cli import main
 from elman.ops import tanh
 
 
@@ -15,12 +15,6 @@ class Mine(Cell):
 
     def update(x, u, s, p):
         return s.h + 0.5 * (tanh(x.n + u.n) - s.h)
-
-
-def elman(*words, cells=()):
-    with pytest.raises(SystemExit) as end:
-        main(cells, list(words))
-    return end.value.code
 
 
 def test_the_table_has_every_cell_with_its_cost(capsys):

@@ -11,18 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from elman.cli import main
+from command_line import elman
 
 SMALL = ["--hidden", "6", "--embedding", "8", "--epochs", "3", "--no-feedforward"]
 SMALL += ["--lr", "0.02", "--checkpoint-every", "1"]
 NAMES = ["--text", "review", "--label", "sentiment"]
 RUN = Path("runs/classify-my_reviews-001")
-
-
-def elman(*words):
-    with pytest.raises(SystemExit) as end:
-        main((), [str(word) for word in words])
-    return end.value.code
 
 
 def write_reviews(path, count=60, labels=True):

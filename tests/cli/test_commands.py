@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from command_line import elman
 from elman import Cell
 from elman.cli import main
 from elman.cli.run_folder import new_run, slug, to_toml
@@ -38,12 +39,6 @@ other = 3
 """
 
 SMALL = ["--h", "4", "--hidden", "4", "--steps", "6", "--evaluate-every", "3"]
-
-
-def elman(*words, cells=()):
-    with pytest.raises(SystemExit) as end:
-        main(cells, [str(word) for word in words])
-    return end.value.code
 
 
 @pytest.fixture

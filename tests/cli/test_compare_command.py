@@ -65,6 +65,18 @@ def test_a_text_is_compared(text, capsys):
     assert "nats a character" in capsys.readouterr().out
 
 
+def test_reviews_are_compared(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = {True: ("fine", "fun"), False: ("dull", "poor")}
+    rows = [f"film {k % 9} is {words[k % 2 > 0][k % 3 > 0]},{k % 2}" for k in range(60)]
+    (tmp_path / "r.csv").write_text("\n".join(["text,label", *rows]))
+    assert run("compare", "classify", "r.csv", "--cells", "gru", "--embedding", 4, *QUICK) == 0
+    shown = capsys.readouterr()
+    assert "error rate" in shown.out
+    assert "bag of words" in shown.out
+    assert (tmp_path / "runs" / "compare-classify-r-001" / "picture.png").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -6,15 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from elman.cli import main
+from command_line import elman
 
 SMALL = ["--h", "4", "--hidden", "4", "--steps", "6", "--evaluate-every", "3"]
-
-
-def elman(*words, cells=()):
-    with pytest.raises(SystemExit) as end:
-        main(cells, [str(word) for word in words])
-    return end.value.code
 
 
 @pytest.fixture

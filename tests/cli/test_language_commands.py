@@ -1,7 +1,6 @@
 """`elman train language`, generate, score and evaluate: the whole job, and every mistake."""
 
 import contextlib
-import importlib.util
 import io
 import json
 import re
@@ -13,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+import broken_texts as broken
+from command_line import elman
 from elman import Cell
-from elman.cli import main
 from elman.ops import tanh
 from elman.tasks.language import LanguageModel
 
@@ -28,24 +28,6 @@ class Mine(Cell):
 
     def update(x, u, s, p):
         return s.h + 0.5 * (tanh(x.n + u.n) - s.h)
-
-
-def _tables():
-    """The tables of broken texts: tests are not a package."""
-    path = Path(__file__).parents[1] / "data" / "broken_texts.py"
-    found = importlib.util.spec_from_file_location("broken_texts", path)
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
-
-
-broken = _tables()
-
-
-def elman(*words, cells=()):
-    with pytest.raises(SystemExit) as end:
-        main(cells, [str(word) for word in words])
-    return end.value.code
 
 
 def write_book(folder):

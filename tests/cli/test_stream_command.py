@@ -1,6 +1,5 @@
 """`elman stream`, and the same without torch: rows in, rows out, killed and started again."""
 
-import importlib.util
 import io
 import json
 import os
@@ -16,6 +15,7 @@ import numpy as np
 import pytest
 
 import elman_runtime
+import stream_models as models
 from elman.cli import main
 from elman.tasks.forecast import Forecaster
 from elman_runtime import Stream
@@ -23,16 +23,6 @@ from elman_runtime import Stream
 ROOT = Path(__file__).parents[2]
 
 
-def _models():
-    """The models of the runtime's tests: they are not a package."""
-    path = ROOT / "runtime" / "tests" / "stream_models.py"
-    found = importlib.util.spec_from_file_location("stream_models", path)
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
-
-
-models = _models()
 HEAD = "row,y.0,y.1"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from elman.cli import main
+from command_line import elman
 
 pytest.importorskip("tokenizers")
 pytest.importorskip("sacrebleu")
@@ -23,12 +23,6 @@ SMALL = [*TINY, "--steps", "6", "--evaluate-every", "3", "--checkpoint-every", "
 RUN = Path("runs/translate-my_pairs-001")
 GERMAN = ["eins", "zwei", "drei", "vier", "große", "Äpfel", "日本", "🎉"]
 ENGLISH = ["one", "two", "three", "four", "large", "apples", "Japan", "party"]
-
-
-def elman(*words):
-    with pytest.raises(SystemExit) as end:
-        main((), [str(word) for word in words])
-    return end.value.code
 
 
 def sides(count=60):

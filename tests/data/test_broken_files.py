@@ -1,23 +1,10 @@
 """Broken and odd files: each is refused with the place and the repair, or handled and said."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 
+import broken
 from elman.cli import main
 from elman.data import DataError, read_panel
-
-
-def _tables():
-    """The tables beside this file: tests are not a package."""
-    found = importlib.util.spec_from_file_location("broken", Path(__file__).with_name("broken.py"))
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
-
-
-broken = _tables()
 
 
 def write(tmp_path, data):

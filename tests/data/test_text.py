@@ -1,25 +1,13 @@
 """Reading text: what is refused and how, what is handled, and that it is a stream."""
 
-import importlib.util
 from pathlib import Path
 
 import pytest
 
+import broken_texts as broken
 from elman.data import DataError, text
 from elman.data.corpus import read_corpus
 from elman.data.text import Source, as_sources, check_encoding
-
-
-def _tables():
-    """The tables beside this file: tests are not a package."""
-    path = Path(__file__).with_name("broken_texts.py")
-    found = importlib.util.spec_from_file_location("broken_texts", path)
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
-
-
-broken = _tables()
 
 
 def write(tmp_path, data):

@@ -1,7 +1,6 @@
 """The fast reader of CSV and the line-by-line one give the same table, or the same error."""
 
 import gzip
-import importlib.util
 from pathlib import Path
 
 import polars as pl
@@ -9,17 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import broken
 from elman.data import DataError, csv_fast, demo_file
 from elman.data.csv_file import read_csv
 
 FILE = Path("twin.csv")
-
-
-def broken():
-    found = importlib.util.spec_from_file_location("broken", Path(__file__).with_name("broken.py"))
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
 
 
 def outcome(data, fast):
@@ -42,7 +35,7 @@ def assert_twins(data):
 
 FILES = {
     name: (text if isinstance(text, bytes) else text.encode())
-    for name, (text, _) in (broken().REFUSED | broken().HANDLED).items()
+    for name, (text, _) in (broken.REFUSED | broken.HANDLED).items()
 }
 
 

@@ -1,10 +1,14 @@
 """Pooling: right for rows of unequal lengths, blind to padding, and the same step by step."""
 
+from functools import partial
+
 import pytest
 import torch
 
-from elman.nn import AttentionPool, Pool, Pooling
+from elman.nn import AttentionPool, Builder, Pool, Pooling
 from elman.nn.pooling import KINDS
+from elman.testing import assert_close
+from elman_runtime.program import evaluate
 
 LENGTHS = [7, 3, 0, 1]
 
@@ -101,3 +105,26 @@ def test_no_steps_at_all_are_zeros():
 def test_unknown_kinds_are_refused(kinds):
     with pytest.raises(ValueError, match="pooling must be one or more of max, mean, attention"):
         Pooling(3, kinds)
+
+
+@torch.no_grad()
+def test_they_stand_behind_a_layer_and_take_time_first():
+    y, state = torch.randn(2, 7, 5), torch.zeros(2, 5)
+    for make in (partial(Pool, "max"), partial(Pool, "mean"), partial(AttentionPool, 5)):
+        first, second = make(), make(batch_first=False)
+        second.load_state_dict(first.state_dict())
+        assert torch.equal(first((y, state)), first(y))
+        turned = second(y.transpose(0, 1), LENGTHS[:2])
+        assert_close(turned, first(y, LENGTHS[:2]), terms=6)
+    assert torch.equal(Pooling(5)((y, state)), Pooling(5)(y))
+
+
+@torch.no_grad()
+def test_attention_so_far_does_not_overflow_in_a_program():
+    pool, y = AttentionPool(3).double(), 50 * torch.randn(2, 40, 3, dtype=torch.float64)
+    torch.nn.init.constant_(pool.outer.weight, 1e4)
+    b = Builder(each=True)
+    program = b.build(z=b.lower(pool, b.input("y", "T", 3)))
+    found = evaluate(program, b.tensors, b.tapes, [y.numpy()])[0][0]
+    for t in (0, 7, 39):
+        torch.testing.assert_close(torch.from_numpy(found[:, t]), pool(y[:, : t + 1]))

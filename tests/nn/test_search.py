@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from elman.nn.search import beam_search, check_search
+from elman_runtime import search
 
 V, END, START = 4, 0, 3
 
@@ -85,6 +86,19 @@ def test_rows_side_by_side_are_rows_apart(beam):
             n_best=min(2, beam),
         )
         assert together[row] == alone[0]
+
+
+@pytest.mark.parametrize("beam", [1, 3, 50])
+def test_tensors_and_arrays_are_searched_alike(beam):
+    step, start, table = model(5, rows=3)
+    given = {"start": START, "end": END, "most": [6, 2, 0], "beam": beam, "length_penalty": 0.8}
+
+    def of_arrays(token, state):
+        row, before = state
+        return table.numpy()[row, before, token], (row, token)
+
+    own = search.beam_search(of_arrays, tuple(part.numpy() for part in start), **given)
+    assert own == beam_search(step, start, **given)
 
 
 def test_the_limit_ends_a_sequence():

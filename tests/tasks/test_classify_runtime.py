@@ -160,10 +160,11 @@ def test_loading_keeps_the_network_and_saving_again_the_bytes(stored, tmp_path):
     assert load(path).meta["format"] == 1
 
 
-def test_words_are_judged_one_by_one(tmp_path):
-    model = Classifier(**SMALL, causal=True).fit(TABLE)
+@pytest.mark.parametrize("tokens", ["words", "characters"])
+def test_words_are_judged_one_by_one(tokens, tmp_path):
+    model = Classifier(**SMALL, causal=True, tokens=tokens).fit(TABLE)
     model.save(tmp_path / "m.safetensors")
-    done = classify(tmp_path / "m.safetensors", "--by-word", texts=["a fine film", "\u200b dull"])
+    done = classify(tmp_path / "m.safetensors", "--by-word", texts=["a fine film", "dull"])
     rows = list(csv.reader(io.StringIO(done.stdout)))[1:]
     assert [row[:2] for row in rows] == [["1", "a"], ["1", "fine"], ["1", "film"], ["2", "dull"]]
     wanted = model.predict_proba(["a", "a fine", "a fine film", "dull"])

@@ -49,9 +49,8 @@ def test_without_torch_the_same_seed_writes_the_same(stored):
 def test_the_folder_of_a_run_and_several_prompts(stored):
     model, path = stored
     done = generate(path.parent, "--prompt", "red", "--prompt", "blue", "--length", 9, "--top-k", 3)
-    texts = [
-        p + t for p, t in zip(("red", "blue"), model.generate(["red", "blue"], length=9, top_k=3))
-    ]
+    written = model.generate(["red", "blue"], length=9, top_k=3)
+    texts = ["red" + written[0], "blue" + written[1]]
     assert done.stdout == f"--- 1\n{texts[0]}\n--- 2\n{texts[1]}\n"
 
 

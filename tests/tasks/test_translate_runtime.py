@@ -9,13 +9,14 @@ import pytest
 import torch
 
 import elman_runtime
+from elman import Cell
 from elman.cells import by_name
 from elman.nn import Builder
 from elman.tasks.translate import Translator
 from elman.tasks.translating.batches import padded
 from elman.tasks.translating.network import TranslationNetwork
 from elman.tasks.translating.program import programs_of
-from elman_runtime import ModelFileError
+from elman_runtime import ModelFileError, model_file
 from elman_runtime.model import write_model
 from elman_runtime.program import evaluate
 from elman_runtime.translate import ProgramTranslator
@@ -94,6 +95,36 @@ def test_several_of_each_and_the_folder_of_a_run(stored):
     assert [(int(row[0]), row[2]) for row in rows] == [(1, one.text) for one in expected]
     for row, one in zip(rows, expected, strict=True):
         assert float(row[1]) == pytest.approx(one.score, abs=1e-4)
+
+
+def test_a_file_of_format_0_is_read_and_stored_again_with_programs(stored, tmp_path):
+    model, path = stored
+    found, old = model_file.read(path), tmp_path / "old.safetensors"
+    meta = {k: v for k, v in found.meta.items() if k not in ("kind", "programs", "tapes")}
+    names = {f"model.{name}" for name in model.fitted.network.state_dict()}
+    own = {n: a for n, a in found.tensors.items() if n in names or n.startswith("extra.")}
+    model_file.write(old, {**meta, "format": 0}, own)
+    with pytest.raises(ModelFileError, match="format: 1, which holds programs; got 0"):
+        elman_runtime.load(old)
+    again = Translator.load(old)
+    assert again.predict(LINES) == model.predict(LINES)
+    again.save(old)
+    assert old.read_bytes() == path.read_bytes()
+
+
+class Untraced(Cell):
+    gates = ("n",)
+
+    def update(x, u, s, p):
+        return torch.sin(x.n + u.n)
+
+
+def test_a_cell_without_a_tape_is_stored_without_programs(tmp_path):
+    path = tmp_path / "model.safetensors"
+    model = Translator(Untraced, **SMALL | {"steps": 1}, no_feedforward=True).fit(*sentences())
+    model.save(path)
+    assert model_file.read(path).meta["format"] == 0
+    assert Translator.load(path, [Untraced]).predict(LINES) == model.predict(LINES)
 
 
 def test_in_python_one_line_alone_is_one_among_others(stored):

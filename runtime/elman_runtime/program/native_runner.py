@@ -22,10 +22,13 @@ class NativeRunner:
 
     Args:
         instruction_set: one of `native.engines()`; "" is the fastest.
+        threads: how many share the rows of a call that is large enough, 1 to 256. Each holds the
+            weights once more; the bits are the same for any number.
 
     Raises:
         ImageError: images have no such node; NumpyRunner runs it.
         ModelFileError: the program breaks a rule.
+        ValueError: `threads` is out of range, or there is no such instruction set here.
         RuntimeError: the compiled module is missing.
     """
 
@@ -35,11 +38,13 @@ class NativeRunner:
         tensors: Mapping[str, Array],
         tapes: Sequence[Tape] = (),
         instruction_set: str = "",
+        threads: int = 1,
     ) -> None:
         self.program = program
         self.image = image(program, tensors, tapes)
-        self.stepper = native.stepper(self.image, instruction_set)
+        self.stepper = native.stepper(self.image, instruction_set, threads)
         self.instruction_set: str = self.stepper.instruction_set
+        self.threads: int = self.stepper.threads
         self.dtype = np.dtype(np.float32 if self.stepper.real_size == 4 else np.float64)
         self.state_size: int = self.stepper.state_size
         self.step = self.stepper.step

@@ -145,13 +145,17 @@ def _check_rows(rows: Array, batch: int, held: int) -> None:
         raise ValueError("rows: no row stands twice; feed one row's inputs as steps of time")
 
 
-def runner(program: Program, tensors: Mapping[str, Array], tapes: Sequence[Tape] = ()) -> Runner:
-    """The fastest runner that can run a step program here.
+def runner(
+    program: Program, tensors: Mapping[str, Array], tapes: Sequence[Tape] = (), threads: int = 1
+) -> Runner:
+    """The fastest runner that can run a step program here; `threads` as in `NativeRunner`.
+
+    NumpyRunner runs row by row on one thread, whatever is asked for.
 
     Raises ModelFileError for a program that breaks a rule, ValueError for one that is no step
     program.
     """
     if native.engines():
         with suppress(ImageError):  # NumpyRunner runs every op, and says what is no step program
-            return NativeRunner(program, tensors, tapes)
+            return NativeRunner(program, tensors, tapes, threads=threads)
     return NumpyRunner(program, tensors, tapes)

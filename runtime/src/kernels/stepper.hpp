@@ -27,25 +27,30 @@ public:
         return stepper && stepper->prepare(image) ? stepper.release() : nullptr;
     }
 
-    Stepped run(const StepCall& call) override {
+    Stepped check(const StepCall& call) const override {
         for (std::size_t i = 0; i < inputs.size(); ++i) {
             const Index bad = refused(call, i);
             if (bad >= 0) return {static_cast<int>(i), bad};
         }
+        return {-1, 0};
+    }
+
+    void feed(const StepCall& call) override {
         const FlushDenormals flush;
-        if (call.steps == 0) return {-1, 0};
-        // Several rows at once where there are, so that they share the weights.
+        if (call.rows == 0 || call.steps == 0) return;
+        // Several rows at once where there are, so that they share the weights; blocks as even as can be.
         const Index rows = std::max(std::min<Index>(call.rows, std::min<Index>(most_, 2 * kRows<V>)),
                                     std::min(call.rows, most_ / std::min(call.steps, most_)));
-        for (Index r = 0; r < call.rows; r += rows) {
-            Block<Real> block{std::min(rows, call.rows - r), 0, static_cast<Real*>(call.state), state_size, call.row_of, r};
+        const Index blocks = (call.rows + rows - 1) / rows;
+        for (Index i = 0; i < blocks; ++i) {
+            const Index first = call.rows * i / blocks, last = call.rows * (i + 1) / blocks;
+            Block<Real> block{last - first, 0, static_cast<Real*>(call.state), state_size, call.row_of, first};
             const Index steps = std::max<Index>(1, most_ / block.rows);
             for (Index t = 0; t < call.steps; t += steps) {
                 block.steps = std::min(steps, call.steps - t);
                 run_block(call, block, t);
             }
         }
-        return {-1, 0};
     }
 
 private:

@@ -22,18 +22,28 @@ struct StepCall {
     bool finite;                   // refuse inputs that are not
 };
 
-// What a call did: nothing at all where an input was refused.
+// What became of a call: nothing at all was done where an input was refused.
 struct Stepped {
     int input;       // -1, or which one was refused
     Index position;  // and where in it
 };
 
-// Owns packed weights and the scratch of one call at a time: no two threads may be in `run` of one
-// stepper. Allocates while it is made, never in `run`.
+// Owns packed weights and the scratch of one call at a time: no two threads may be in `run` or `feed`
+// of one stepper. Allocates while it is made, never afterwards.
 class Stepper {
 public:
     virtual ~Stepper();
-    virtual Stepped run(const StepCall& call) = 0;
+
+    // Whether an input is refused; writes nothing.
+    virtual Stepped check(const StepCall& call) const = 0;
+    // Runs a call, or any rows of one, that `check` found good.
+    virtual void feed(const StepCall& call) = 0;
+
+    Stepped run(const StepCall& call) {
+        const Stepped found = check(call);
+        if (found.input < 0) feed(call);
+        return found;
+    }
 
     const char* set = "";       // the instruction set
     int real_size = 0;

@@ -20,8 +20,9 @@ from elman.cli import (
     use_app,
 )
 from elman.cli.config import fields
+from elman.cli.data_command import Reading
 from elman.cli.doctor_data import STEPS, Briefly
-from elman.cli.flags import finished, listed, with_flags
+from elman.cli.flags import finished, with_flags
 from elman.cli.forecast_command import RunSettings
 from elman.tasks.forecast import DEFAULT_STEPS, FIT, ForecastSettings
 from elman.train import FitSettings
@@ -116,6 +117,11 @@ def _train_forecast(cells: tuple[type[Cell], ...]) -> Any:
 def _doctor(cells: tuple[type[Cell], ...]) -> Any:
     from cyclopts import Parameter
 
+    words = {"steps": f"steps of training. [default: {STEPS}]"}
+
+    @finished
+    @with_flags(Briefly, "With data", 3, words=words)
+    @with_flags(doctor.Depth, "Examination", 2)
     def examine(
         run: Annotated[
             Path, Parameter(help="Folder of a run, or a model file; or a task, such as forecast.")
@@ -125,15 +131,6 @@ def _doctor(cells: tuple[type[Cell], ...]) -> Any:
         ] = None,
         /,
         *,
-        memory: Annotated[
-            int | None, Parameter(help="Steps back that the task needs; reaching less is ill.")
-        ] = None,
-        deep: Annotated[
-            bool,
-            Parameter(
-                help="Lyapunov exponents too: seconds to minutes.", negative="", show_default=False
-            ),
-        ] = False,
         output: Annotated[
             Path | None,
             Parameter(
@@ -147,27 +144,21 @@ def _doctor(cells: tuple[type[Cell], ...]) -> Any:
                 show_default=False,
             ),
         ] = "",
-        h: Annotated[int | None, Parameter(help="With data: steps to forecast.")] = None,
-        hidden: Annotated[int | None, Parameter(help="With data: units.")] = None,
-        steps: Annotated[
-            int | None, Parameter(help=f"With data: steps of training. [default: {STEPS}]")
-        ] = None,
-        config: Annotated[
-            Path | None, Parameter(help="With data: further settings, from a TOML file.")
-        ] = None,
+        **given: Any,
     ) -> None:
         """Say what a trained network remembers, whether its gradients are ill, and the repair.
 
         Give a run, or a task and data: then a network is trained on them a short
         while first. Exits with 0 if it is healthy and 1 if it is ill.
         """
-        briefly = Briefly(h, hidden, steps, config)
+        how = doctor.Depth(**{name: given.pop(name) for name in fields(doctor.Depth) & {*given}})
+        briefly = Briefly(**given)
         if data is not None:
-            doctor.check_data(str(run), data, briefly, memory, deep, output, cell, cells)
+            doctor.check_data(str(run), data, briefly, how, output, cell, cells)
         elif briefly != Briefly():
             raise ValueError("--h, --hidden, --steps and --config need data; give TASK DATA")
         else:
-            doctor.check(run, memory, deep, output, cell, cells)
+            doctor.check(run, how, output, cell, cells)
 
     return examine
 
@@ -175,58 +166,18 @@ def _doctor(cells: tuple[type[Cell], ...]) -> Any:
 def _data() -> Any:
     from cyclopts import Parameter
 
-    names = listed(str)
-
+    @finished
+    @with_flags(Reading, "Columns", 2)
     def data(
         file: Annotated[Path, Parameter(help="CSV (.csv, .csv.gz) or Parquet.")],
         /,
-        *,
-        id_col: Annotated[
-            str,
-            Parameter(help="Column that names the series; found if left out.", show_default=False),
-        ] = "",
-        time_col: Annotated[
-            str, Parameter(help="Column of times; found if left out.", show_default=False)
-        ] = "",
-        target_col: Annotated[
-            str,
-            Parameter(
-                help="Column to forecast, found if left out; all: every column of numbers.",
-                show_default=False,
-            ),
-        ] = "",
-        freq: Annotated[
-            str,
-            Parameter(
-                help="Distance between times: 1h, 15m, 1d, 1mo; found if left out.",
-                show_default=False,
-            ),
-        ] = "",
-        hist_exog_list: Annotated[
-            str | None, Parameter(help="Covariates of the past, with commas.", converter=names)
-        ] = None,
-        futr_exog_list: Annotated[
-            str | None, Parameter(help="Covariates known ahead, with commas.", converter=names)
-        ] = None,
-        stat_exog_list: Annotated[
-            str | None, Parameter(help="Static covariates, with commas.", converter=names)
-        ] = None,
-        static_df: Annotated[
-            Path | None, Parameter(help="File of static covariates, a row for each series.")
-        ] = None,
+        **given: Any,
     ) -> None:
-        """Say what is understood of a file, and the command that trains on it."""
-        data_command.describe(
-            file,
-            id_col=id_col,
-            time_col=time_col,
-            target_col=target_col,
-            freq=freq,
-            hist_exog_list=hist_exog_list,
-            futr_exog_list=futr_exog_list,
-            stat_exog_list=stat_exog_list,
-            static_df=static_df,
-        )
+        """Say what is understood of a file, and the command that trains on it.
+
+        What is left out is found, where the file tells it.
+        """
+        data_command.describe(file, Reading(**given))
 
     return data
 

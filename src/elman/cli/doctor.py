@@ -10,12 +10,11 @@ import torch
 from torch import nn
 
 from elman import doctor
-from elman.cells import Cell
 from elman.cli import forecast_use, language_use, run_folder
 from elman.cli.cell_files import find_cell
 from elman.cli.console import result, say
 from elman.cli.doctor_data import Briefly, trained
-from elman.cli.use import task_of
+from elman.cli.use import Cells, task_of
 from elman.nn import load
 from elman.report import Page
 from elman.tasks.forecast import Forecaster
@@ -31,20 +30,24 @@ ROWS, STEPS = 8, 64
 """Of random inputs for a layer that was stored alone; twice the steps for a text."""
 
 
-def check(
-    run: Path,
-    memory: int | None,
-    deep: bool,
-    out: Path | None,
-    cell: str,
-    cells: tuple[type[Cell], ...],
-) -> None:
+@dataclasses.dataclass(frozen=True)
+class Depth:
+    """How far the doctor looks.
+
+    - `memory`: steps back that the task needs; reaching less is ill.
+    - `deep`: Lyapunov exponents too: seconds to minutes.
+    """
+
+    memory: int | None = None
+    deep: bool = False
+
+
+def check(run: Path, how: Depth, out: Path | None, cell: str, cells: Cells) -> None:
     """Print the verdicts on the model of a run; exit with 1 if it is ill.
 
     Args:
         run: the folder of a run, or a model file.
-        memory: steps back that the task needs.
-        deep: Lyapunov exponents too.
+        how: how far is looked.
         out: a file to write, by its ending: .json, .html, .png, .svg or .pdf.
 
     Raises:
@@ -52,7 +55,7 @@ def check(
     """
     model, batch, words = _model(run, cell, cells)
     say(words)
-    found = doctor.examine(model, batch, memory=memory, deep=deep, **_training(run, model))
+    found = doctor.examine(model, batch, **vars(how), **_training(run, model))
     _report(found, out, str(run))
 
 
@@ -60,11 +63,10 @@ def check_data(
     task: str,
     data: Path,
     briefly: Briefly,
-    memory: int | None,
-    deep: bool,
+    how: Depth,
     out: Path | None,
     cell: str,
-    cells: tuple[type[Cell], ...],
+    cells: Cells,
 ) -> None:
     """The same on a network that is trained for it, on the data of a task.
 
@@ -72,7 +74,7 @@ def check_data(
         SystemExit: 1, where an illness was found.
     """
     examine = trained(task, data, briefly, cell, cells)
-    _report(examine(memory=memory, deep=deep), out, f"{task} {data}")
+    _report(examine(**vars(how)), out, f"{task} {data}")
 
 
 def _report(found: doctor.Examination, out: Path | None, title: str) -> None:
@@ -84,7 +86,7 @@ def _report(found: doctor.Examination, out: Path | None, title: str) -> None:
         raise SystemExit(found.status)
 
 
-def _model(run: Path, cell: str, cells: tuple[type[Cell], ...]) -> tuple[nn.Module, Any, str]:
+def _model(run: Path, cell: str, cells: Cells) -> tuple[nn.Module, Any, str]:
     """The model, what it is called with, and that in words."""
     path = model_path(run)
     if path.exists() and model_file.read(path).meta.get("kind") == "Recurrent":

@@ -29,10 +29,10 @@ _DATA = {"path", "files", "sha256", "asked", "start", "static_df", "futr_df"}
 class Briefly:
     """How a network is trained before it is examined; None where the task's defaults hold.
 
-    - `h`: steps ahead, of a forecast.
+    - `h`: steps to forecast.
     - `hidden`: units.
     - `steps`: of training.
-    - `config`: further settings, a TOML file such as that of a run.
+    - `config`: further settings, from a TOML file such as that of a run.
     """
 
     h: int | None = None

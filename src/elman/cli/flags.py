@@ -105,7 +105,7 @@ def listed(each: Callable[[str], Any]) -> Callable[..., Any]:
 def _default(
     field: "dataclasses.Field[Any]", kind: Any, defaults: Any, words: dict[str, str]
 ) -> str:
-    value = field.default if defaults is None else getattr(defaults, field.name)
+    value: Any = field.default if defaults is None else getattr(defaults, field.name)
     nothing = value is dataclasses.MISSING or value is False or value in ("", None, ())
     if nothing or field.name in words:
         return ""
