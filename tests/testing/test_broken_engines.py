@@ -139,7 +139,7 @@ def test_padding_not_cleared(monkeypatch, cell) -> None:
 
 
 def test_state_dropout_of_the_state_itself(monkeypatch) -> None:
-    def broken(cell, x, s, p, weights, *, state_mask=None, keep=None):
+    def broken(cell, x, s, p, weights, *, state_mask=None, keep=None, clip=None):
         s = s if state_mask is None else s._replace(h=s.h * state_mask)
         return honest_step(cell, x, s, p, weights, keep=keep)
 
@@ -150,7 +150,7 @@ def test_state_dropout_of_the_state_itself(monkeypatch) -> None:
 
 
 def test_output_read_before_zoneout(monkeypatch) -> None:
-    def broken(cell, x, s, p, weights, *, state_mask=None, keep=None):
+    def broken(cell, x, s, p, weights, *, state_mask=None, keep=None, clip=None):
         y, _ = honest_step(cell, x, s, p, weights, state_mask=state_mask)
         return y, honest_step(cell, x, s, p, weights, state_mask=state_mask, keep=keep)[1]
 
@@ -160,7 +160,7 @@ def test_output_read_before_zoneout(monkeypatch) -> None:
 
 
 def test_zoneout_of_the_projected_state_left_out(monkeypatch) -> None:
-    def broken(cell, x, s, p, weights, *, state_mask=None, keep=None):
+    def broken(cell, x, s, p, weights, *, state_mask=None, keep=None, clip=None):
         keep = keep and (1.0, *keep[1:])
         return honest_step(cell, x, s, p, weights, state_mask=state_mask, keep=keep)
 

@@ -179,7 +179,9 @@ def test_ctrl_c_in_a_process_of_its_own(tmp_path, monkeypatch, capsys):
         assert process.poll() is None, process.stderr.read()
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGINT  # as Python ends on KeyboardInterrupt
+    # As Python ends on KeyboardInterrupt; 1 where the library tabulate is installed, which torch
+    # imports on its way out, and then Python no longer knows that it was interrupted.
+    assert process.returncode in (-signal.SIGINT, 1)
     last = error.strip().splitlines()[-1]
     assert last.startswith("KeyboardInterrupt: stopped by SIGINT after step ")
     assert "resume=True goes on from step" in last

@@ -14,6 +14,7 @@ from elman.tasks.classifying.influence import column_losses, influence
 from elman.tasks.classifying.learning import BAG, FEEDFORWARD, MAJORITY, SUMMARY, size
 from elman.tasks.classifying.measuring import confusion
 from elman.tasks.classifying.settings import ClassifySettings
+from elman.tasks.shared import examined
 
 _CLASSES = 20  # in a confusion matrix
 _MISTAKES = 12
@@ -42,6 +43,7 @@ def build(
         Section("Worst mistakes", _worst(fitted, s, judged)),
         Section("Calibration", _calibration(fitted, s)),
         Section("Learning curve", _curve(fitted, history)),
+        *examined(fitted.result),
         Section("What was understood", page.definitions(list(fitted.understood))),
         Section("How it was measured", _method(s, fitted)),
         Section("Settings", page.preformatted(toml)),

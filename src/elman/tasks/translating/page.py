@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from elman.report import Page, Section, page, plots
+from elman.tasks.shared import examined
 from elman.tasks.translating import baselines
 from elman.tasks.translating.drawing import END, JOIN, attention_of
 from elman.tasks.translating.fitted import Fitted, Sample
@@ -38,6 +39,7 @@ def build(
         Section("Samples", _samples(fitted)),
         Section("Where it looked", _attention(fitted)),
         Section("Learning curve", _curve(fitted, history)),
+        *examined(fitted.result),
         Section("What was understood of the pairs", page.definitions(list(fitted.understood))),
         Section("How it was measured", _method(settings, fitted)),
         Section("Settings", page.preformatted(toml)),
