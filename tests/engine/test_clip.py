@@ -139,6 +139,7 @@ def test_torch_compile_clips_too():
     torch.testing.assert_close(layer.weight_hh_l0.grad, expected)
 
 
+@pytest.mark.errors
 @pytest.mark.parametrize("bad", [0, -1.0, float("nan"), float("inf"), "1", True])
 def test_a_bad_limit_is_refused(bad):
     with pytest.raises(ValueError, match="clip_steps: must be above 0"):

@@ -141,6 +141,7 @@ def test_a_training_that_is_resumed_ends_the_same(tmp_path):
     assert torch.equal(run(4, "cut", resume=True), run(4, "whole"))
 
 
+@pytest.mark.errors
 def test_refusals():
     with pytest.raises(TypeError, match=r"does not read parametrised weights: use elman\.nn\.LSTM"):
         orthogonal_(torch.nn.LSTM(3, 4))

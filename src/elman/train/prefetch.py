@@ -2,9 +2,10 @@
 
 import queue
 import threading
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Batches(Protocol):
     """Micro-batches: `len()` of them an epoch; `batches[k]` for every k from 0, past the epoch too.
 
