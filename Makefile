@@ -69,7 +69,7 @@ bench: setup $(BENCH)/.installed
 	$(BIN)/python bench/kill_stream.py
 	$(BIN)/python bench/doctor.py
 	for what in "layers.py --append --picture" "custom_cell.py --append" "scan.py --append" ragged.py \
-	    "step.py --append" "runtime.py --append" onnx_parity.py "text_speed.py --append"; do \
+	    "step.py --append" "runtime.py --append" onnx_parity.py "text_speed.py --append" "translation_speed.py --append"; do \
 	    $(BENCH)/bin/python bench/$$what || exit 1; done
 	for what in "forecast.py etth1" "forecast.py m4" "forecast.py air" "forecast.py neuralforecast" \
 	    "forecast.py many" "language.py five" "sentiment.py sst" "sentiment.py sst --phrases" \

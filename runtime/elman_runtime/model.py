@@ -121,6 +121,10 @@ def _check_format(meta: Mapping[str, Any], file: str) -> None:
     found = meta.get("format")
     if type(found) is int and found == 0:
         repair = "load it with elman.load and store it again with elman.save"
+        if meta.get("task") == "forecast":
+            repair = "write one series with elman export RUN --series NAME --model FILE"
+        elif "task" in meta:
+            repair = "load it with the class of its task in elman and save it again"
         raise refusal(file, "format", f"{FORMAT}, which holds programs", "0", repair)
     if type(found) is not int or found != FORMAT:
         repair = "update elman-runtime, or " + _AGAIN

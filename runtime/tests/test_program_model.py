@@ -100,6 +100,17 @@ def test_format_0_is_refused_with_what_to_do():
         load(path)
 
 
+@pytest.mark.parametrize(
+    ("task", "repair"),
+    [("forecast", "elman export RUN --series"), ("language", "class of its task")],
+)
+def test_format_0_of_a_task_is_refused_with_what_that_task_has(tmp_path, task, repair):
+    path = tmp_path / "model.safetensors"
+    model_file.write(path, {"format": 0, "task": task}, {})
+    with pytest.raises(ModelFileError, match=repair):
+        load(path)
+
+
 def test_format_1_gives_what_it_gave():
     model = load(GOLDEN / "format_1.safetensors")
     assert model.digest == DIGESTS[1]
