@@ -52,7 +52,7 @@ def trained(
     """Train until the task is done or time is over. The model ends with the best weights."""
     settings = FitSettings(
         minutes=minutes, lr=lr, warmup=50, weight_decay=0.0, ema=0.99,
-        evaluate_every=600 if task.name.endswith("MNIST") else 100, seed=seed,
+        evaluate_every=1500 if task.name.endswith("MNIST") else 100, seed=seed,
     )  # fmt: skip
     begun, best, lines = time.monotonic(), {}, []
 
