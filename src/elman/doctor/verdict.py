@@ -10,7 +10,7 @@ class Verdict:
     """One finding.
 
     - `kind`: vanishing, exploding, not finite, inputs, saturated, stuck, dead, ignored, learning
-      rate or clipping.
+      rate, clipping or memory.
     - `layer`: its name; "" for the whole model.
     - `words`: what is wrong, a sentence.
     - `evidence`: the numbers that say so.
