@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from elman.compare.interval import mean
 from elman.compare.settings import CompareSettings
 from elman.compare.trial import Contestant
+from elman.report.plain import plain
 from elman.report.tables import Table
 
 if TYPE_CHECKING:
@@ -137,8 +138,8 @@ class Comparison:
             "baselines": self.baselines,
             "understood": list(self.understood),
         }
-        plain: dict[str, Any] = _plain(found)
-        return plain
+        held: dict[str, Any] = plain(found)
+        return held
 
     def json(self) -> str:
         """The same as text."""
@@ -148,13 +149,3 @@ class Comparison:
 def _best(some: Any) -> Contestant:
     found: Contestant = min(some, key=lambda one: mean(one.validation).value)
     return found
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value

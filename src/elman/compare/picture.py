@@ -8,7 +8,7 @@ import numpy as np
 from elman.compare.comparison import Comparison
 from elman.compare.interval import mean
 from elman.doctor.picture import COLOURS
-from elman.report.plots import INK, QUIET, figure
+from elman.report.plots import INK, QUIET, figure, inside, titled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +57,7 @@ def quality(ax: "Axes", one: Comparison) -> "Axes":
     _rows(ax, names)
     _within(ax, one, [score for _, score in kept])
     words = "95 % interval" if one.settings.seeds > 1 else "one seed"
-    return _title(ax, f"{one.metric} on the test, {words}: lower is better")
+    return titled(ax, f"{one.metric} on the test, {words}: lower is better")
 
 
 def _within(ax: "Axes", one: Comparison, others: Sequence[float]) -> None:
@@ -82,8 +82,8 @@ def cost(ax: "Axes", one: Comparison) -> "Axes":
         ax.barh(at, values, height=0.9 * high, color=COLOURS[k], label=words)
     ax.axvline(1.0, color=QUIET, linewidth=0.8)
     _rows(ax, [c.name for c in one.contestants])
-    _legend(ax)
-    return _title(ax, f"what it costs, over {first.name}")
+    inside(ax, size=7.5)
+    return titled(ax, f"what it costs, over {first.name}")
 
 
 def steps_seen(ax: "Axes", one: Comparison) -> "Axes":
@@ -94,7 +94,7 @@ def steps_seen(ax: "Axes", one: Comparison) -> "Axes":
     ax.set_xticks(ticks, [str(steps) for steps in ticks])
     ax.minorticks_off()
     ax.set_xlabel(f"last steps seen, of {one.step} each", color=INK, fontsize=8)
-    return _title(ax, f"{one.metric}, as the dependence grows longer")
+    return titled(ax, f"{one.metric}, as the dependence grows longer")
 
 
 def order(ax: "Axes", one: Comparison) -> "Axes":
@@ -104,7 +104,7 @@ def order(ax: "Axes", one: Comparison) -> "Axes":
     }
     _lines(ax, one, shares)
     ax.set_xlabel("steps shuffled, the oldest first, in per cent", color=INK, fontsize=8)
-    return _title(ax, f"{one.metric}, as the order is shuffled")
+    return titled(ax, f"{one.metric}, as the order is shuffled")
 
 
 def _lines(
@@ -117,7 +117,7 @@ def _lines(
         colour, line = of[name]
         values = [mean(scores).value for scores in curve.values()]
         ax.plot(list(curve), values, line, marker="o", ms=3.5, color=colour, label=name)
-    _legend(ax)
+    inside(ax, size=7.5)
 
 
 def _rows(ax: "Axes", names: Sequence[str]) -> None:
@@ -125,13 +125,3 @@ def _rows(ax: "Axes", names: Sequence[str]) -> None:
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.grid(False)
     ax.grid(True, axis="x", color=QUIET, alpha=0.25, linewidth=0.6)
-
-
-def _legend(ax: "Axes") -> None:
-    for text in ax.legend(fontsize=7.5, frameon=False, loc="best").get_texts():
-        text.set_color(INK)
-
-
-def _title(ax: "Axes", words: str) -> "Axes":
-    ax.set_title(words, color=INK, fontsize=9, loc="left", parse_math=False)
-    return ax

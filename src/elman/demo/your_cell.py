@@ -48,7 +48,9 @@ class Leaky(Cell):
 
 layer = Recurrent(Leaky, 3, hidden)
 y, state = layer(torch.randn(2, 7, 3))
-print(y.shape, {name: tuple(p.shape) for name, p in layer.named_parameters()})
+print("output", tuple(y.shape))
+for name, p in layer.named_parameters():
+    print(name, tuple(p.shape))
 """),
         Text("""
 ## Is it sound?

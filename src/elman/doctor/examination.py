@@ -1,7 +1,6 @@
 """`elman.doctor.examine`: measure the recurrent layers of a model on a batch, and judge them."""
 
 import json
-import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,6 +17,7 @@ from elman.doctor.measure import Measured, measure
 from elman.doctor.training import judge_past, judge_updates
 from elman.doctor.verdict import Verdict
 from elman.doctor.weights import Past, past, update_ratios
+from elman.report.plain import plain
 from elman.report.tables import Table
 
 if TYPE_CHECKING:
@@ -90,8 +90,8 @@ class Examination:
             "updates": self.updates,
             "past": None if self.past is None else asdict(self.past),
         }
-        plain: dict[str, Any] = _plain(found)
-        return plain
+        held: dict[str, Any] = plain(found)
+        return held
 
     def json(self) -> str:
         """The same as text."""
@@ -308,15 +308,3 @@ def _spectrum(one: Any) -> dict[str, Any]:
     if one.eigenvalues is not None:
         found |= {"real": one.eigenvalues.real, "imaginary": one.eigenvalues.imag}
     return found
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, tuple | list):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, float | np.floating):
-        return float(value) if math.isfinite(value) else None
-    return value

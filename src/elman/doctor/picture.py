@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from elman.doctor.inspection import Inspection, Trace
-from elman.report.plots import BASELINE, INK, MODEL, QUIET, figure, legend
+from elman.report.plots import BASELINE, INK, MODEL, QUIET, figure, inside, legend, titled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,7 +98,7 @@ def states(
     drawn.ax.tick_params(labelsize=7, colors=INK)
     drawn.outline.set_visible(False)
     ax.set_ylabel("units, sorted", color=INK, fontsize=8)
-    return _over_steps(_title(ax, f"{trace.name}: {name}"), steps, labels)
+    return _over_steps(titled(ax, f"{trace.name}: {name}"), steps, labels)
 
 
 def gradient_norm(ax: "Axes", curves: "Mapping[str, Array | Inspection | Trace]") -> "Axes":
@@ -113,7 +113,7 @@ def gradient_norm(ax: "Axes", curves: "Mapping[str, Array | Inspection | Trace]"
         ax.plot(_loggable(values), color=colour, linewidth=1.6, label=name)
     ax.set_yscale("log")
     ax.set_xlabel("step", color=INK, fontsize=8)
-    return _inside(_title(ax, "length of dL/dstate"))
+    return inside(titled(ax, "length of dL/dstate"))
 
 
 def spectrum(ax: "Axes", spectra: "Mapping[str, Spectrum]") -> "Axes":
@@ -135,7 +135,7 @@ def spectrum(ax: "Axes", spectra: "Mapping[str, Spectrum]") -> "Axes":
     ax.set_aspect("equal")
     ax.set_xlabel("real", color=INK, fontsize=8)
     ax.set_ylabel("imaginary", color=INK, fontsize=8)
-    return _inside(_title(ax, "eigenvalues of U"), "upper left", anchor=(1.0, 1.0))
+    return inside(titled(ax, "eigenvalues of U"), "upper left", anchor=(1.0, 1.0))
 
 
 def memory(ax: "Axes", curves: "Mapping[str, Memory]") -> "Axes":
@@ -154,7 +154,7 @@ def memory(ax: "Axes", curves: "Mapping[str, Memory]") -> "Axes":
     ax.set_ylim(bottom=max(ax.get_ylim()[0], _DEEPEST))
     ax.set_xlabel("steps back", color=INK, fontsize=8)
     ax.locator_params(axis="x", integer=True)
-    return _inside(_title(ax, "effect of an input on the last output"))
+    return inside(titled(ax, "effect of an input on the last output"))
 
 
 def examination(one: "Examination") -> "Figure":
@@ -182,7 +182,7 @@ def _both_ways(ax: "Axes", layer: "Measured") -> "Axes":
     scaled = np.concatenate([_loggable(curve / most) for curve, most in pairs] + [[1.0]])
     # A hundred times below the lowest there is room for the legend.
     ax.set_ylim(max(np.nanmin(scaled) / 100, _DEEPEST), 3 * np.nanmax(scaled))
-    return _title(_inside(ax, "lower left"), f"{layer.name}: what lies d steps back")
+    return titled(inside(ax, "lower left"), f"{layer.name}: what lies d steps back")
 
 
 def _bounded(ax: "Axes", layer: "Measured") -> "Axes":
@@ -208,7 +208,7 @@ def _bounded(ax: "Axes", layer: "Measured") -> "Axes":
     ax.set_ylim(max(len(names), 3) - 0.5, -0.5)
     ax.grid(False)
     ax.set_xlabel("closed, -1 or zero  |  open or 1", color=INK, fontsize=8)
-    return _title(ax, "mean, and share of entries at their ends")
+    return titled(ax, "mean, and share of entries at their ends")
 
 
 def _spectrum_or_singular(ax: "Axes", layer: "Measured") -> "Axes":
@@ -224,7 +224,7 @@ def _spectrum_or_singular(ax: "Axes", layer: "Measured") -> "Axes":
     low, high = ax.get_ylim()
     ax.set_ylim(min(max(low, 1e-6), 0.08), max(high, 2.0))
     ax.set_xlabel("number", color=INK, fontsize=8)
-    return _title(ax, "singular values of a step")
+    return titled(ax, "singular values of a step")
 
 
 def _steps(trace: Trace, row: int) -> Array:
@@ -245,20 +245,6 @@ def _over_steps(ax: "Axes", steps: Array, labels: Sequence[str] | None) -> "Axes
     ax.set_xticks(steps[::every], shown, fontsize=7, parse_math=False)
     if max(map(len, shown), default=0) > 2:
         ax.tick_params(axis="x", labelrotation=90)
-    return ax
-
-
-def _title(ax: "Axes", words: str) -> "Axes":
-    ax.set_title(words, color=INK, fontsize=9, loc="left", parse_math=False)
-    return ax
-
-
-def _inside(ax: "Axes", where: str = "best", anchor: tuple[float, float] | None = None) -> "Axes":
-    """A legend within the axes or beside them, where a title stands above."""
-    place: dict[str, Any] = {"loc": where, "bbox_to_anchor": anchor}
-    drawn = ax.legend(fontsize=8, frameon=False, **place)
-    for text in drawn.get_texts():
-        text.set_color(INK)
     return ax
 
 

@@ -96,11 +96,27 @@ def _readable_dates(ax: "Axes", times: Sequence[Any]) -> None:
 
 def legend(ax: "Axes", columns: int = 4) -> "Axes":
     """A legend above the axes."""
-    drawn = ax.legend(
-        loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=columns, fontsize=8, frameon=False
-    )
-    for text in drawn.get_texts():
+    return inside(ax, "lower right", (1.0, 1.0), columns=columns)
+
+
+def inside(
+    ax: "Axes",
+    where: str = "best",
+    anchor: tuple[float, float] | None = None,
+    *,
+    size: float = 8,
+    columns: int = 1,
+) -> "Axes":
+    """A legend within the axes or, with an `anchor`, beside them; a title may stand above."""
+    place: dict[str, Any] = {"loc": where, "bbox_to_anchor": anchor, "ncols": columns}
+    for text in ax.legend(fontsize=size, frameon=False, **place).get_texts():
         text.set_color(INK)
+    return ax
+
+
+def titled(ax: "Axes", words: str) -> "Axes":
+    """A title above the left end; a dollar sign in it is one."""
+    ax.set_title(words, color=INK, fontsize=9, loc="left", parse_math=False)
     return ax
 
 
@@ -132,8 +148,7 @@ def validation(ax: "Axes", history: Sequence[Mapping[str, Any]], level: float, n
 
 def _steps(ax: "Axes", title: str) -> "Axes":
     ax.set_xlabel("optimiser steps", color=INK, fontsize=8)
-    ax.set_title(title, color=INK, fontsize=9, loc="left")
-    return ax
+    return titled(ax, title)
 
 
 def svg(ax: "Axes") -> str:

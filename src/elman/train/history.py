@@ -1,11 +1,11 @@
 """The history of a run: one JSON object a line, appended as the run goes."""
 
 import json
-import math
 import os
 from pathlib import Path
 from typing import Any
 
+from elman.report.plain import plain
 from elman.train.folder import explained
 
 
@@ -31,7 +31,7 @@ class History:
 
     def write(self, line: dict[str, Any]) -> None:
         """Append one line."""
-        left = memoryview(json.dumps(finite(line), allow_nan=False).encode() + b"\n")
+        left = memoryview(json.dumps(plain(line), allow_nan=False).encode() + b"\n")
         with explained(self.path):
             while left:
                 left = left[self._file.write(left) :]
@@ -49,10 +49,3 @@ class History:
 
 def _whole_lines(kept: bytes) -> int:
     return kept.rfind(b"\n") + 1
-
-
-def finite(value: Any) -> Any:
-    """The value with None in place of numbers that are not finite."""
-    if isinstance(value, dict):
-        return {key: finite(entry) for key, entry in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value
