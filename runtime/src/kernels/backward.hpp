@@ -12,11 +12,12 @@ class BackwardJob : public Job<V> {
     using Base = Job<V>;
     using Real = typename V::Real;
     using Base::call, Base::plan, Base::shared, Base::n, Base::units, Base::u0, Base::ld_;
-    using Base::places_, Base::global_, Base::arena_;
+    using Base::places_, Base::global_, Base::arena_, Base::exchange_, Base::matrices;
 
 public:
-    BackwardJob(const Shared<V>& shared, const BackwardCall<Real>& back, Share share)
-        : Base(shared, std::move(share)), back_(back) {
+    BackwardJob(const Shared<V>& shared, const Matrices<V>& matrices, const BackwardCall<Real>& back, Share share,
+                typename Exchange<V>::Member* exchange = nullptr)
+        : Base(shared, matrices, std::move(share), exchange), back_(back) {
         update_ = shared.stages(plan.back_update, units);
         read_ = shared.stages(plan.back_read, units);
         for (Index k = 0; k < plan.states; ++k) {
@@ -33,14 +34,15 @@ public:
             if (is_own(plan.slots[i])) own_[i] = this->ask_rows();
     }
 
-    bool run() {
-        if (!arena_.allocate()) return false;
+    // False where memory runs out.
+    bool prepare() { return arena_.allocate(); }
+
+    void run() {
         place();
         this->clear(arena_.at(sums_), std::max<Index>(1, groups()) * units);
         for (Index r = 0; r < n; ++r) begin_row(r);
         for (Index step = 0; step < call.steps; ++step)
             this->step(call.reverse ? step : call.steps - 1 - step);
-        return true;
     }
 
     // Adds this job's share to sums (count of g, H).
@@ -181,7 +183,7 @@ private:
         for (std::size_t k = 0; k < s_.size(); ++k) {
             if (!back_.before[k]) continue;
             Real *to = this->of_state(back_.before[k], k, t, r), *s = this->row(s_[k], r);
-            const Real* mask = k == 0 && call.state_mask ? call.state_mask + global_[r] * call.first : nullptr;
+            const Real* mask = k == 0 && call.state_mask ? call.state_mask + global_[r] * call.first + u0 : nullptr;
             for (Index i = 0; i < this->state_width(k); ++i) to[i] = mask ? s[i] * mask[i] : s[i];
         }
     }
@@ -240,21 +242,34 @@ private:
         static constexpr Index none[1] = {0};
         for (Index r = 0; r < rows; ++r)  // `past` and the gradient of V's result do not overlap
             this->copy(this->row(carry_[0], r), this->row(dnew_[0], r), call.first);
-        multiply<V>({arena_.at(carry_[0]), ld_, none, 1, call.first}, rows, shared.unproject,
-                    {arena_.at(dnew_[0]), ld_, nullptr, nullptr, 0});
+        multiply<V>({arena_.at(carry_[0]), ld_, none, 1, call.first}, rows, matrices.projection,
+                    {arena_.at(dnew_[0]), ld_, nullptr, nullptr, nullptr});
     }
 
     void multiply_back(const Product& product, int k, Index rows) {
-        std::vector<Index>& offsets = offsets_;
-        offsets.clear();
-        for (const std::int32_t d : product.d) offsets.push_back(plan.slots[d].index * ld_);
         const Place<Real>& t = places_[product.t];
-        multiply<V>({arena_.at(dx_), plan.columns * ld_, offsets.data(), static_cast<Index>(offsets.size()), units},
-                    rows, shared.back[k], {t.base, ld_, nullptr, nullptr, 0});
+        multiply<V>(gradients_of(product, rows), rows, matrices.of[k], {t.base, ld_, nullptr, nullptr, nullptr});
         const Slot& vector = plan.slots[product.vector];
-        if (call.state_mask && vector.space == Space::s && vector.index == 0)
-            for (Index r = 0; r < rows; ++r)
-                for (Index i = 0; i < call.first; ++i) t.at(r)[i] *= call.state_mask[global_[r] * call.first + i];
+        if (!call.state_mask || vector.space != Space::s || vector.index != 0) return;
+        const Index width = this->state_width(0);
+        for (Index r = 0; r < rows; ++r)
+            for (Index i = 0; i < width; ++i) t.at(r)[i] *= call.state_mask[global_[r] * call.first + u0 + i];
+    }
+
+    // Those of a product's gates: all units of them, this thread's and those of others.
+    Rows<Real> gradients_of(const Product& product, Index rows) {
+        const auto gates = static_cast<Index>(product.d.size());
+        offsets_.clear();
+        for (Index j = 0; j < gates; ++j)
+            offsets_.push_back(exchange_ ? j * call.units : plan.slots[product.d[j]].index * ld_);
+        if (!exchange_) return {arena_.at(dx_), plan.columns * ld_, offsets_.data(), gates, units};
+        Real* to = exchange_->next();
+        for (Index r = 0; r < rows; ++r)
+            for (Index j = 0; j < gates; ++j)
+                this->copy(to + r * exchange_->ld + j * call.units + u0,
+                           this->row(dx_, r, plan.columns) + plan.slots[product.d[j]].index * ld_, units);
+        exchange_->wait();
+        return {to, exchange_->ld, offsets_.data(), gates, call.units};
     }
 
     // Stores the gradients of a step, and carries that of the state to the step before.

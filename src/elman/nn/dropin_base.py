@@ -152,7 +152,8 @@ class DropIn(nn.RNNBase):
         self, k: int, y: Tensor, first: Leaves, layout: Padded | Packed, reset: Tensor | None
     ) -> Call:
         layer, way = divmod(k, 2) if self.bidirectional else (k, 0)
-        state = self.cell.State(*(leaf[k] for leaf in first))
+        # A view that drops an axis of one costs less than a part, and so does its gradient.
+        state = self.cell.State(*(x.squeeze(0) if x.shape[0] == 1 else x[k] for x in first))
         return Call(
             self.cell,
             y,
