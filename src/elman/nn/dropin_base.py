@@ -100,8 +100,9 @@ class DropIn(nn.RNNBase):
             return True
         if isinstance(input, PackedSequence) or x.dim() != 3:
             return False
-        steps = x.shape[1 if self.batch_first else 0]
-        return torch_first(self.cell, x, steps, plain=not self.proj_size)
+        rows, steps = x.shape[:2] if self.batch_first else (x.shape[1], x.shape[0])
+        sizes = {"steps": steps, "rows": rows, "units": self.hidden_size}
+        return torch_first(self.cell, x, **sizes, plain=not self.proj_size)
 
     # --- running ---------------------------------------------------------------------------------
 
