@@ -82,7 +82,7 @@ def networks(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.fitting.seed)
         model = own_network(job, shape, encoding)
-        return model, baselines(model, job.settings.dropout, shape)
+        return model, baselines(model, job.settings.dropout, shape, encoding.sizes)
 
 
 def learn(
