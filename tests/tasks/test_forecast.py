@@ -269,6 +269,17 @@ def test_a_plot_is_drawn_on_the_axes_given(fitted):
     assert fitted.plot().get_title(loc="left") == "a"
 
 
+def test_a_verdict_on_next_to_nothing_is_warned_of(fitted):
+    few = Forecaster(**SMALL | {"steps": 2, "h": 12}).fit(table(120, ("a",)))
+    notes = [note for note in few.fitted.notes if "may be chance" in note]
+    assert len(notes) == 1
+    assert notes[0].startswith("methods are compared on one window of 12 steps alone")
+    more = Forecaster(**SMALL | {"steps": 2, "h": 12}, validation_windows=2)
+    notes = more.fit(table(120, ("a",))).fitted.notes
+    assert any("on 2 windows of 12 steps" in note for note in notes)
+    assert not any("may be chance" in note for note in fitted.fitted.notes)
+
+
 def test_constant_and_single_series_are_forecast():
     flat = {"ds": list(range(80)), "y": [3.0] * 80}
     forecaster = Forecaster(h=4, hidden=4, steps=3).fit(flat)
