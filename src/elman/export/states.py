@@ -29,11 +29,7 @@ def register_states(*cells: type[Cell]) -> None:
         >>> file = io.BytesIO()
         >>> torch.export.save(torch.export.export(layer, (x,)), file)
     """
-    for cell in cells:
-        if not isinstance(cell, type) or not issubclass(cell, Cell):
-            raise TypeError(
-                f"cells must be Cell classes; got {cell!r}; give such as elman.cells.GRU"
-            )
+    for cell in map(_checked, cells):
         if cell.State in _KNOWN:
             continue
         name = f"{cell.__module__}.{cell.__qualname__}.State"
