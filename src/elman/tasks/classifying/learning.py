@@ -14,7 +14,7 @@ from elman.cells import Cell
 from elman.data.errors import refusal
 from elman.tasks.classifying import linear
 from elman.tasks.classifying.batches import Encoded, logits_of
-from elman.tasks.classifying.evaluation import CHOSEN, OTHER, Evaluation
+from elman.tasks.classifying.evaluation import OTHER, Evaluation
 from elman.tasks.classifying.examples import Examples, check_trainable, class_counts
 from elman.tasks.classifying.fitted import Fitted, Judged, build
 from elman.tasks.classifying.lexicon import learn_lexicon
@@ -30,6 +30,7 @@ from elman.tasks.classifying.reader import Reader, learn_reader, sizes, targets,
 from elman.tasks.classifying.settings import ClassifySettings
 from elman.tasks.classifying.splits import divide
 from elman.tasks.classifying.vectors import read_vectors
+from elman.tasks.evaluated import CHOSEN
 from elman.tasks.shared import Say
 from elman.train import FitResult, FitSettings
 
