@@ -153,9 +153,9 @@ def test_steps_are_the_whole(kind):
     model = network(kind)
     x = batch([(np.array([5, 6, 7, 8]), np.array([7, 2, 9])), (np.array([8]), np.array([9]))])
     whole = model(x.source, x.lengths, x.before).log_softmax(-1)
-    state = model.encode(x.source, x.lengths)
+    state, memory = model.encode(x.source, x.lengths)
     for t in range(x.before.shape[1]):
-        found, state = model.step(x.before[:, t], state)
+        found, state = model.step(x.before[:, t], state, memory)
         torch.testing.assert_close(found, whole[:, t])
 
 
