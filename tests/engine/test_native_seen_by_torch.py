@@ -8,6 +8,7 @@ import torch
 
 from elman.cells import GRU, LSTM, LayerNormGRU, MinGRU, PeepholeLSTM
 from elman.engine import EngineUnavailable, use
+from elman.export import register_states
 from elman.nn import Recurrent
 from elman.testing import assert_close
 from elman.testing.case import Case, Size, outcome
@@ -66,6 +67,22 @@ print("equal")
 """
 
 
+WITH_STATE = """
+import sys, torch
+from elman import cells
+from elman.export import register_states
+cell = getattr(cells, sys.argv[1])
+register_states(cell)
+program, given = torch.export.load("program.pt2"), torch.load("given.pt")
+y, state = program.module()(given["x"])
+assert torch.equal(y, given["y"])
+for layer, expected in zip(state, given["state"], strict=True):
+    assert isinstance(layer, cell.State)
+    assert all(map(torch.equal, layer, expected))
+print("equal")
+"""
+
+
 class Plain(torch.nn.Module):
     """A layer that returns tensors alone."""
 
@@ -105,10 +122,23 @@ def test_an_exported_program_runs_where_elman_is_imported(tmp_path) -> None:
 
 @pytest.mark.plain_code
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-@pytest.mark.xfail(reason="cell.State is not registered with torch's pytree", strict=True)
-def test_an_exported_layer_is_saved_with_its_state(tmp_path) -> None:
-    layer, x = Recurrent(MinGRU, 2, 5).eval(), torch.randn(3, 4, 2)
+@pytest.mark.parametrize("cell", [MinGRU, LSTM])
+def test_an_exported_layer_is_saved_with_its_state(cell, tmp_path) -> None:
+    layer, x = Recurrent(cell, 2, 5, layers=2).eval(), torch.randn(3, 4, 2)
+    register_states(cell)
+    register_states(cell)  # once more does no harm
     torch.export.save(torch.export.export(layer, (x,)), tmp_path / "program.pt2")
+    y, state = layer(x)
+    torch.save({"x": x, "y": y.detach(), "state": list(map(tuple, state))}, tmp_path / "given.pt")
+    command = [sys.executable, "-c", WITH_STATE, cell.__name__]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout == "equal\n"
+
+
+def test_states_are_registered_of_cells_alone() -> None:
+    with pytest.raises(TypeError, match="cells must be Cell classes; got 'GRU'"):
+        register_states("GRU")
 
 
 TRANSFORMS = {

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from elman import Cell
-from elman.data import DataError
+from elman.data import DataError, to_native
 from elman.ops import tanh
 from elman.tasks.forecast import Forecaster, ForecastSettings
 from elman_runtime import ModelFileError, model_file
@@ -108,6 +108,33 @@ def test_new_rows_of_known_and_new_series_are_forecast_from(fitted):
     assert one_more["elman"].to_list() == fitted.predict(longer)["elman"].to_list()
     unseen = fitted.predict(longer.with_columns(unique_id=pl.lit("new")))
     assert unseen["unique_id"].unique().to_list() == ["new"]
+
+
+LIBRARIES = ("polars", "pandas", "pyarrow")
+
+
+@pytest.mark.parametrize("before", LIBRARIES)
+def test_tables_that_go_out_are_of_the_library_of_what_came_in(before, tmp_path):
+    for name in LIBRARIES:
+        pytest.importorskip(name)
+    kinds = {name: type(to_native(table(1), name)) for name in LIBRARIES}
+    old = to_native(table(120), before)
+    forecaster = Forecaster(**SMALL | {"steps": 2, "ets_series": 0}).fit(old)
+    expected = forecaster.predict()
+    assert type(expected) is kinds[before]
+    for name in LIBRARIES:
+        rows = to_native(table(120), name)
+        found = forecaster.predict(rows)
+        assert np.array_equal(np.asarray(found["elman"]), np.asarray(expected["elman"]))
+        coming = forecaster.make_future_dataframe(rows)
+        missing = forecaster.get_missing_future(coming)
+        crossed = forecaster.cross_validation(rows)
+        assert {type(one) for one in (found, coming, missing, crossed)} == {kinds[name]}
+    # What has no library of its own is answered in that of the fit.
+    path = tmp_path / "rows.csv"
+    table(120).write_csv(path)
+    assert type(forecaster.predict(path)) is kinds[before]
+    assert type(forecaster.predict(table(120).to_dict(as_series=False))) is kinds[before]
 
 
 def test_new_rows_that_do_not_go_on_are_refused_and_gaps_are_said(fitted):
@@ -240,6 +267,17 @@ def test_a_plot_is_drawn_on_the_axes_given(fitted):
     assert fitted.plot("b", ax) is ax
     assert len(ax.lines) == 2
     assert fitted.plot().get_title(loc="left") == "a"
+
+
+def test_a_verdict_on_next_to_nothing_is_warned_of(fitted):
+    few = Forecaster(**SMALL | {"steps": 2, "h": 12}).fit(table(120, ("a",)))
+    notes = [note for note in few.fitted.notes if "may be chance" in note]
+    assert len(notes) == 1
+    assert notes[0].startswith("methods are compared on one window of 12 steps alone")
+    more = Forecaster(**SMALL | {"steps": 2, "h": 12}, validation_windows=2)
+    notes = more.fit(table(120, ("a",))).fitted.notes
+    assert any("on 2 windows of 12 steps" in note for note in notes)
+    assert not any("may be chance" in note for note in fitted.fitted.notes)
 
 
 def test_constant_and_single_series_are_forecast():

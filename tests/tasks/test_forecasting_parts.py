@@ -11,6 +11,7 @@ from elman.data import DataError, read_panel
 from elman.nn.baselines import FeedForward, NLinear
 from elman.tasks.forecast import ForecastSettings, examples
 from elman.tasks.forecasting.baselines import baselines, naive_forecasts, size
+from elman.tasks.forecasting.encoding import NOTHING
 from elman.tasks.forecasting.memory import ending
 from elman.tasks.forecasting.metrics import average, naive_error, scores_of
 from elman.tasks.forecasting.network import SegmentNetwork
@@ -167,10 +168,40 @@ def test_each_row_is_forecast_for_itself():
 def test_the_feedforward_baseline_is_as_large():
     shape = dataclasses.replace(SHAPE, window=100, h=20)
     net = SegmentNetwork(GRU, 100, 20, 10, hidden=32)
-    others = baselines(net, 0.1, shape)
+    others = baselines(net, 0.1, shape, NOTHING.sizes)
     assert isinstance(others["NLinear"], NLinear)
     assert isinstance(others["feedforward"], FeedForward)
     assert size(others["feedforward"]) == pytest.approx(size(net), rel=0.02)
+
+
+def test_baselines_see_every_covariate_and_begin_without_them():
+    shape = dataclasses.replace(SHAPE, window=5, h=3)
+    sizes = {"n_hist": 1, "n_futr": 2, "n_stat": 3}
+    net = SegmentNetwork(GRU, 5, 3, 1, hidden=4, **sizes)
+    shapes = [(2, 5), (2, 5, 1), (2, 8, 2), (2, 3)]
+    inputs = [torch.randn(size, requires_grad=True) for size in shapes]
+    found = baselines(net, 0.0, shape, sizes)
+    without = baselines(net, 0.0, shape, NOTHING.sizes)
+    for name, network in found.items():
+        assert torch.equal(network(*inputs), without[name](inputs[0])), name
+        for parameter in network.parameters():
+            torch.nn.init.normal_(parameter)
+        for row in torch.autograd.grad(network(*inputs).square().sum(), inputs):
+            assert (row != 0).all(), name
+        for missing in range(1, 4):
+            fewer = [None if k == missing else one for k, one in enumerate(inputs)]
+            with pytest.raises(ValueError, match="covariates; got 0; give what"):
+                network(*fewer)
+    # The hidden layer makes more of them than a sum.
+    moved = [one.detach().clone() for one in inputs]
+    moved[3] += 1
+
+    def change(name, x):
+        return found[name](x, *moved[1:]) - found[name](x, *inputs[1:])
+
+    x, other = inputs[0], 3 * inputs[0] + 1
+    torch.testing.assert_close(change("NLinear", x), change("NLinear", other))
+    assert not torch.allclose(change("feedforward", x), change("feedforward", other), atol=1e-3)
 
 
 def test_the_ends_of_short_series_are_padded():

@@ -67,6 +67,6 @@ def say_results(run: Path, forecaster: Forecaster, crossed: Crossed | None = Non
 
 def _next(run: Path) -> list[str]:
     return [
-        command(["predict", run]) + "                the forecast, as CSV",
+        command(["predict", run]) + " " * len("--data NEW.csv ") + "   the forecast, as CSV",
         command(["predict", run, "--data", "NEW.csv"]) + "   the same, from newer rows",
     ]

@@ -1,7 +1,7 @@
 """Files and DataFrames to series on a regular grid, with words for what was understood."""
 
 from elman.data.clock import Clock
-from elman.data.dataframes import to_native
+from elman.data.dataframes import library_of, to_native
 from elman.data.demo import DEMO_FILES, demo_file
 from elman.data.errors import DataError
 from elman.data.frequency import Frequency, parse_frequency
@@ -22,6 +22,7 @@ __all__ = [
     "Understood",
     "demo_file",
     "get_missing_future",
+    "library_of",
     "make_future_dataframe",
     "parse_frequency",
     "read_future",

@@ -227,6 +227,7 @@ def _target(table: Table, time: str, id_: str | None, reasons: dict[str, str]) -
         reasons[free[0]] = "the only other column"
         return free[0]
     repair = f"name the column to forecast with {table.flag('target_col')}"
+    beside = f"; what is known beside it goes along with {table.flag('hist_exog_list')}"
     if not numeric:
         raise table.refuse(
             "columns", "a column of numbers is needed", ", ".join(free) or "none", repair
@@ -234,4 +235,4 @@ def _target(table: Table, time: str, id_: str | None, reasons: dict[str, str]) -
     came = f"{len(numeric)}: {', '.join(numeric[:12])}{', ...' if len(numeric) > 12 else ''}"
     if id_ is None:
         repair += f", or take each as a series of its own with {table.flag('target_col', ALL)}"
-    raise table.refuse("columns", "one column is forecast", came, repair)
+    raise table.refuse("columns", "one column is forecast", came, repair + beside)

@@ -46,8 +46,20 @@ def _by_narwhals(data: Any, name: str) -> Table:
         # Not a library's table, but it has named columns that turn into arrays.
         return Table(name, _from_columns(name, {str(c): data[c] for c in data.columns}))
     columns = [_column(name, str(title), frame.get_column(title)) for title in frame.columns]
-    library = frame.implementation.value if frame.implementation else "polars"
-    return Table(name, pl.DataFrame(columns), notes=notes, library=str(library))
+    return Table(name, pl.DataFrame(columns), notes=notes, library=library_of(frame) or "polars")
+
+
+def library_of(data: Any) -> str:
+    """The library of a DataFrame; "" for what has none of its own: a path, a dict, None."""
+    import narwhals as nw
+
+    try:
+        found = nw.from_native(data, pass_through=True)
+    except nw.exceptions.DuplicateError:
+        return ""  # The reader of the table says what is wrong with it.
+    eager = isinstance(found, nw.DataFrame)
+    known = eager or (isinstance(found, nw.LazyFrame) and found.implementation.is_polars())
+    return str(found.implementation.value) if known else ""
 
 
 def _no_table(data: Any) -> TypeError:

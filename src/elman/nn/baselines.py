@@ -59,20 +59,32 @@ class NLinear(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """The same linear map and, beside it, one hidden layer: what a recurrence has to beat."""
+    """The same linear map and, beside it, one hidden layer: what a recurrence has to beat.
+
+    With `extra`, the hidden layer sees so many numbers E beside the window.
+    """
 
     def __init__(
-        self, window: int, h: int, hidden: int, dropout: float = 0.0, season: int = 0
+        self,
+        window: int,
+        h: int,
+        hidden: int,
+        dropout: float = 0.0,
+        season: int = 0,
+        extra: int = 0,
     ) -> None:
         super().__init__()
         self.linear = naive_(LinearMap(window, h), season)
-        self.inner = nn.Linear(window, hidden)
+        self.inner = nn.Linear(window + extra, hidden)
         self.dropout = nn.Dropout(dropout)
         self.outer = zero_(nn.Linear(hidden, h))
 
-    def forward(self, x: Float[Tensor, "B L"]) -> Float[Tensor, "B K"]:
-        """From windows (B, L) to forecasts (B, K)."""
-        out: Tensor = self.linear(x) + self.outer(self.dropout(torch.relu(self.inner(x))))
+    def forward(
+        self, x: Float[Tensor, "B L"], extra: Float[Tensor, "B E"] | None = None
+    ) -> Float[Tensor, "B K"]:
+        """From windows (B, L), and what stands beside them (B, E), to forecasts (B, K)."""
+        seen = x if extra is None else torch.cat([x, extra], 1)
+        out: Tensor = self.linear(x) + self.outer(self.dropout(torch.relu(self.inner(seen))))
         return out
 
     def lower(self, builder: Any, x: Any) -> Any:

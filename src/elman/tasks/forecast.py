@@ -166,7 +166,7 @@ class Forecaster:
         ids: Iterable[str] = (),
         say: Say = silent,
     ) -> Any:
-        """The next steps: columns as they were named, `elman`, `elman-lo-80`, `elman-hi-80`, ...
+        """The next steps, in the library of `df`: columns as named, `elman`, `elman-lo-80`, ...
 
         Args:
             df: new rows of known or new series, to forecast from; None for what `fit` saw last.
@@ -175,18 +175,19 @@ class Forecaster:
             level: of the intervals, in per cent; None for those of the settings, [] for none.
             ids: the series; all by default. `say` is given what had to be assumed, a line each.
         """
-        memory = self.fitted.ends(df, list(ids), say, static_df)
-        columns = ahead(self.fitted, memory, h, level, futr_df, say)
-        return frames.predictions(self.fitted, memory, columns)
+        fitted = self.fitted.answering(df)
+        memory = fitted.ends(df, list(ids), say, static_df)
+        columns = ahead(fitted, memory, h, level, futr_df, say)
+        return frames.predictions(fitted, memory, columns)
 
     def make_future_dataframe(self, df: Any = None, h: int | None = None) -> Any:
         """The rows that `futr_df` must have: names and times of the next h steps."""
-        ends = self.fitted.after(self.fitted.ends(df, [], silent))
+        ends = self.fitted.answering(df).after_rows(df)
         return make_future_dataframe(ends, self.fitted.shape.h if h is None else h)
 
     def get_missing_future(self, futr_df: Any, df: Any = None, h: int | None = None) -> Any:
         """The rows that `futr_df` lacks for a forecast of h steps; empty where none is missing."""
-        ends = self.fitted.after(self.fitted.ends(df, [], silent))
+        ends = self.fitted.answering(futr_df).after_rows(df)
         return get_missing_future(ends, futr_df, self.fitted.shape.h if h is None else h)
 
     def evaluate(self, df: Any = None, static_df: Any = None) -> Evaluation:

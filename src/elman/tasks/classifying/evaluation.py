@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from elman.report.tables import Table
+from elman.tasks import evaluated
 from elman.tasks.classifying.measuring import Scores
+from elman.tasks.evaluated import CHOSEN, Parts
 
-CHOSEN = "Validation chooses; the test is only reported."
 OTHER = "Other examples than it was trained on; baselines that are not stored are left out."
 WORDS = {"accuracy": "accuracy", "f1": "macro F1", "auroc": "AUROC", "loss": "log loss"}
 """What metrics are called."""
@@ -15,7 +16,7 @@ _SHOWN = 0.05  # points: less is a tie, which is no gain
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Parts[Scores]):
     """Scores of each method; the network's name comes first, then the baselines.
 
     - `validation`: what methods are compared and chosen by; empty for other examples.
@@ -25,37 +26,15 @@ class Evaluation:
     - `note`: how it was measured.
     """
 
-    validation: dict[str, Scores]
-    test: dict[str, Scores]
     metric: str = "accuracy"
     parameters: dict[str, int] = field(default_factory=dict)
     note: str = CHOSEN
 
     @property
-    def chosen_on(self) -> str:
-        """The part that methods are compared on."""
-        return "validation" if self.validation else "test"
-
-    @property
-    def reported(self) -> str:
-        """The part whose scores are shown."""
-        return "test" if self.test else "validation"
-
-    def scores(self, which: str) -> dict[str, Scores]:
-        """The scores on a part."""
-        return self.validation if which == "validation" else self.test
-
-    @property
-    def network(self) -> str:
-        """The name of the recurrent network."""
-        return next(iter(self.scores(self.reported)))
-
-    @property
     def best_baseline(self) -> str:
         """The baseline that is best on validation; on the test where there is no validation."""
-        scores = self.scores(self.chosen_on)
-        others = [name for name in scores if name != self.network]
-        return max(others, key=lambda name: scores[name].value(self.metric))
+        others = self.others
+        return max(others, key=lambda name: others[name].value(self.metric))
 
     @property
     def beats_best_baseline(self) -> bool:
@@ -106,39 +85,20 @@ class Evaluation:
         row = [name, *(_figure(one, metric) for metric in ("accuracy", "f1", "auroc", "loss"))]
         row = [*(cell.removesuffix(" %") for cell in row), f"{100 * one.calibration:.1f}"]
         row += [_figure(other[name], self.metric).removesuffix(" %")] if other else []
-        size = self.parameters.get(name)
-        return [*row, "-" if size is None else f"{size:,}"]
+        return [*row, evaluated.count_cell(self.parameters, name)]
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {
-            "chosen_on": self.chosen_on,
-            "metric": self.metric,
-            "network": self.network,
-            "methods": list(self.scores(self.reported)),
-            "best_baseline": self.best_baseline,
-            "beats_best_baseline": self.beats_best_baseline,
-            "note": self.note,
-            "validation": {name: score.as_dict() for name, score in self.validation.items()},
-            "test": {name: score.as_dict() for name, score in self.test.items()},
-            "parameters": self.parameters,
-        }
+        return evaluated.as_dict(self, metric=self.metric)
 
     @staticmethod
     def from_dict(stored: dict[str, Any]) -> "Evaluation":
         """The opposite of `as_dict`."""
-        order = list(map(str, stored["methods"]))
-        splits = [
-            {name: Scores.from_dict(stored[part][name]) for name in order if stored[part]}
-            for part in ("validation", "test")
-        ]
-        if len(order) < 2 or not any(splits):
-            raise ValueError("an evaluation without a baseline")
+        validation, test = evaluated.parts_from(stored, Scores.from_dict)
         if stored["metric"] not in WORDS:
             raise ValueError(f"a metric {stored['metric']!r}")
-        parameters = {str(name): int(size) for name, size in stored["parameters"].items()}
-        words = str(stored["metric"]), parameters, str(stored["note"])
-        return Evaluation(splits[0], splits[1], *words)
+        words = str(stored["metric"]), evaluated.counts_from(stored), str(stored["note"])
+        return Evaluation(validation, test, *words)
 
 
 def _chosen(metric: str) -> str:
@@ -154,6 +114,4 @@ def _figure(one: Scores, metric: str) -> str:
 
 
 def _better(gain: float) -> str:
-    if abs(gain) < _SHOWN:
-        return "as good"
-    return f"{gain:.1f} better" if gain > 0 else f"{-gain:.1f} worse"
+    return evaluated.better(gain, _SHOWN)

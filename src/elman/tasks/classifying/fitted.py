@@ -6,36 +6,31 @@ judge without torch. A cell that has no tape has no program: then it is format 0
 is ever executed: a cell is found by its name.
 """
 
-import dataclasses
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import nn
 
 from elman.cells import Cell, by_name
-from elman.nn import Builder, CannotStore
-from elman.nn.store import arrays, fill
+from elman.nn import Builder
+from elman.tasks import stored
 from elman.tasks.classifying import reader as readers
 from elman.tasks.classifying.evaluation import Evaluation
 from elman.tasks.classifying.examples import Examples
-from elman.tasks.classifying.network import Numbers, SequenceClassifier, Words
+from elman.tasks.classifying.lexicon import BOTH
+from elman.tasks.classifying.network import Numbers, SequenceClassifier, Words, WordsAndParts
 from elman.tasks.classifying.programs import programs_of
 from elman.tasks.classifying.reader import Reader
 from elman.tasks.classifying.settings import ClassifySettings
-from elman.tasks.shared import model_path
-from elman.trace import TraceError
 from elman.train import FitResult, FitSettings
-from elman_runtime import ModelFileError, model_file
 from elman_runtime.classify import KIND
-from elman_runtime.model import write_model
+from elman_runtime.program import Program
 
-FORMATS = (0, 1)
 TASK = "classify"
+WHAT = "a classifier"
 
 
 @dataclass(frozen=True)
@@ -69,12 +64,14 @@ class Fitted:
     result: FitResult | None = None
 
 
-def front_of(s: ClassifySettings, reader: Reader) -> nn.Module:
-    """Steps to vectors, at the start."""
+def front_of(s: ClassifySettings, reader: Reader, width: int = 0) -> nn.Module:
+    """Steps to vectors, at the start, as wide as the settings say or `width`."""
+    width = width or s.embedding
     if reader.lexicon is not None:
-        return Words(reader.lexicon.size, s.embedding, s.word_dropout, s.input_dropout)
+        kind = WordsAndParts if reader.lexicon.kind == BOTH else Words
+        return kind(reader.lexicon.size, width, s.word_dropout, s.input_dropout)
     assert reader.scaling is not None
-    return Numbers(reader.scaling.width, s.embedding, s.input_dropout)
+    return Numbers(reader.scaling.width, width, s.input_dropout)
 
 
 def build(cell: type[Cell], s: ClassifySettings, reader: Reader) -> SequenceClassifier:
@@ -99,31 +96,16 @@ def save(
     path: str | os.PathLike[str], settings: ClassifySettings, fit: FitSettings, fitted: Fitted
 ) -> None:
     """Write the file, whole or not at all. Raises OSError where it cannot be written."""
-    meta: dict[str, Any] = {
-        "task": TASK,
-        "cell": settings.cell,
-        "fit": dataclasses.asdict(fit),
-        "data": {
-            "understood": [list(pair) for pair in fitted.understood],
-            "notes": list(fitted.notes),
-            **fitted.reader.as_dict(),
-        },
-        "temperature": fitted.temperature,
-        "evaluation": fitted.evaluation.as_dict(),
-    }
-    tensors = {f"model.{name}": array for name, array in arrays(fitted.network).items()}
-    tensors |= fitted.reader.tensors()
+    meta = stored.meta_of(TASK, settings.cell, fit, fitted.evaluation, fitted)
+    meta["data"] |= fitted.reader.as_dict()
+    meta["temperature"] = fitted.temperature
+    tensors = stored.weights_of(fitted.network) | fitted.reader.tensors()
     tensors["extra.shares"] = np.asarray(fitted.shares, np.float64)
-    builder = Builder()
-    # Known first, so that programs name the network's own wherever they are the same.
-    builder.tensors.update(tensors)
-    try:
-        programs = programs_of(fitted.network, fitted.temperature, settings.several, builder)
-    except (CannotStore, TraceError):
-        model_file.write(path, {**meta, "format": 0, "settings": settings.plain()}, tensors)
-        return
-    stored = settings.plain()
-    write_model(path, programs, builder.tapes, builder.tensors, KIND, stored, **meta)
+
+    def programs(builder: Builder) -> dict[str, Program]:
+        return programs_of(fitted.network, fitted.temperature, settings.several, builder)
+
+    stored.write(path, KIND, meta, settings.plain(), tensors, programs)
 
 
 def load(
@@ -136,39 +118,24 @@ def load(
         ValueError: its cell is not built in and not among `cells`.
         ImportError: its vocabulary needs the library `tokenizers`.
     """
-    stored = model_file.read(model_path(path))
-    meta, tensors = stored.meta, stored.tensors
-    if meta.get("task") != TASK or meta.get("format") not in FORMATS:
-        kind = meta.get("task") or meta.get("kind") or "unknown"
-        raise ModelFileError(
-            f"{os.fspath(path)}: must hold a classifier of format 0 or 1; got {kind!r} of "
-            f"format {meta.get('format')!r}; give the model file of a classify run"
-        )
-    with _blaming(path):
+    meta, tensors = stored.read(path, TASK, WHAT)
+    with stored.blaming(path, WHAT):
         settings = ClassifySettings(**meta["settings"])
         fitting = FitSettings(**meta["fit"])
         reader = readers.restored(settings, meta["data"], tensors)
         _check_sizes(settings, reader, tensors)
     cell = by_name(settings.cell, cells)
-    with _blaming(path):
+    with stored.blaming(path, WHAT):
         network = build(cell, settings, reader)
-        # Programs may have tensors beside the network's: a U as its cell constrains it.
-        own = {n: tensors[f"model.{n}"] for n in network.state_dict() if f"model.{n}" in tensors}
-        fill(network, own, path)
-        fitted = Fitted(
-            network.eval(),
-            reader,
-            _temperature(meta["temperature"]),
-            tensors["extra.shares"],
-            Evaluation.from_dict(meta["evaluation"]),
-            tuple((str(name), str(words)) for name, words in meta["data"]["understood"]),
-            tuple(map(str, meta["data"]["notes"])),
-        )
+        stored.fill_from(network, tensors, path)
+        warmth, shares = _temperature(meta["temperature"]), tensors["extra.shares"]
+        evaluation = Evaluation.from_dict(meta["evaluation"])
+        fitted = Fitted(network, reader, warmth, shares, evaluation, *stored.words_of(meta))
     return cell, settings, fitting, fitted
 
 
-def _temperature(stored: Any) -> float:
-    found = float(stored)
+def _temperature(written: Any) -> float:
+    found = float(written)
     if not 0 < found < 1e6:
         raise ValueError(f"a temperature of {found}")
     return found
@@ -195,17 +162,3 @@ def _check_sizes(settings: ClassifySettings, reader: Reader, tensors: Any) -> No
     for name, shape in expected.items():
         if tensors[name].shape != shape:
             raise ValueError(f"{name} of shape {tensors[name].shape}, not {shape}")
-
-
-@contextmanager
-def _blaming(path: str | os.PathLike[str] | Path) -> Iterator[None]:
-    """Content that does not fit together is the file's fault: a ModelFileError that names it."""
-    try:
-        yield
-    except (ModelFileError, ImportError):
-        raise
-    except (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError) as error:
-        what = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise ModelFileError(
-            f"{os.fspath(path)}: a classifier's parts must fit together; got {what}; train it again"
-        ) from error

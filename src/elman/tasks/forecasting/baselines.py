@@ -1,11 +1,10 @@
 """What the network has to beat: naive forecasts, and networks without a memory."""
 
-from typing import Any
-
 import numpy as np
 from torch import nn
 
 from elman.nn.baselines import FeedForward, NLinear
+from elman.tasks.forecasting.informed import flat_size, informed
 from elman.tasks.forecasting.splits import Array, Part, Shape
 from elman.tasks.forecasting.windows import Cut, cut
 
@@ -89,18 +88,23 @@ def size(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
 
 
-def baselines(network: nn.Module, dropout: float, shape: Shape) -> dict[str, nn.Module]:
-    """What the network has to beat: a linear map, and as many parameters without a memory."""
+def baselines(
+    network: nn.Module, dropout: float, shape: Shape, sizes: dict[str, int]
+) -> dict[str, nn.Module]:
+    """What the network has to beat: a linear map, and as many parameters without a memory.
+
+    Covariates (`sizes` says how many of each kind) they see as well; the weights of these come on
+    top, so that many covariates do not leave the hidden layer without units.
+    """
     hidden = FeedForward.hidden_for(size(network), shape.window, shape.h)
-    found = {
-        "NLinear": NLinear(shape.window, shape.h, shape.start),
-        "feedforward": FeedForward(shape.window, shape.h, hidden, dropout, shape.start),
+    return {
+        "NLinear": informed(NLinear(shape.window, shape.h, shape.start), shape, sizes),
+        "feedforward": feed_forward(shape, hidden, dropout, sizes),
     }
-    for baseline in found.values():
-        baseline.register_forward_pre_hook(values_alone)
-    return found
 
 
-def values_alone(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The baselines see no covariates."""
-    return inputs[:1]
+def feed_forward(shape: Shape, hidden: int, dropout: float, sizes: dict[str, int]) -> nn.Module:
+    """A hidden layer beside the linear map, with the covariates that there are."""
+    extra = flat_size(shape, **sizes)
+    network = FeedForward(shape.window, shape.h, hidden, dropout, shape.start, extra)
+    return informed(network, shape, sizes)

@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from elman.data import Panel, read_panel
-from elman.nn.baselines import FeedForward
 from elman.tasks.comparing import CONVOLUTION, FEEDFORWARD, WHOLE, Kind, View, refuse
 from elman.tasks.forecasting import statistical, training
-from elman.tasks.forecasting.baselines import values_alone
+from elman.tasks.forecasting.baselines import feed_forward
 from elman.tasks.forecasting.encoding import choose_encoding
+from elman.tasks.forecasting.informed import informed
 from elman.tasks.forecasting.learning import examples
 from elman.tasks.forecasting.linear_start import Alone, Start, set_start
 from elman.tasks.forecasting.measuring import every_method
@@ -29,7 +29,9 @@ LINEAR = "linear map"
 class Contest:
     """Series, and networks that forecast them: points alone, without intervals.
 
-    Each network begins at the same linear map, solved for; each view has one of its own.
+    Each network begins at the same linear map, solved for; each view has one of its own. Covariates
+    are seen by all but the naive forecasts, AutoETS and that linear map itself; the convolution has
+    them beside it, not within.
     """
 
     task: ClassVar[str] = "forecast"
@@ -73,16 +75,13 @@ class Contest:
         if not isinstance(kind, str):
             own = dataclasses.replace(self.own, hidden=hidden, dropout=dropout)
             return build(kind, own, shape, **self.encoding.sizes)
-        found: nn.Module
         if kind == FEEDFORWARD:
-            found = FeedForward(shape.window, shape.h, hidden, dropout, shape.start)
-        elif kind == CONVOLUTION:
+            return feed_forward(shape, hidden, dropout, self.encoding.sizes)
+        if kind == CONVOLUTION:
             sizes = (shape.window, shape.h, shape.segment, hidden)
-            found = ConvolutionNetwork(*sizes, dropout, shape.start)
-        else:
-            raise ValueError(f"kind must be a cell, {FEEDFORWARD} or {CONVOLUTION}; got {kind!r}")
-        found.register_forward_pre_hook(values_alone)
-        return found
+            network = ConvolutionNetwork(*sizes, dropout, shape.start)
+            return informed(network, shape, self.encoding.sizes)
+        raise ValueError(f"kind must be a cell, {FEEDFORWARD} or {CONVOLUTION}; got {kind!r}")
 
     def _shape(self, view: View) -> Shape:
         """Sizes of what a view shows."""

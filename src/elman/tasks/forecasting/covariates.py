@@ -9,6 +9,34 @@ Known = tuple[Tensor | None, ...]
 """hist (B, L, Eh), futr (B, L + K, Ef) and static (B, Es), each None where there is none."""
 
 
+def checked(sizes: tuple[int, int, int], known: Known) -> Known:
+    """hist, futr and static themselves; `sizes` is how many of each there must be.
+
+    Raises:
+        ValueError: one is missing, or too much.
+    """
+    for name, size, one in zip(("hist", "futr", "static"), sizes, known, strict=True):
+        found = 0 if one is None else one.shape[-1]
+        if found != size:
+            raise ValueError(
+                f"{name} must have {size} covariates; got {found}; give what the network was "
+                "built for"
+            )
+    return tuple(one if size else None for size, one in zip(sizes, known, strict=True))
+
+
+def regression(effect: nn.Module | None, known: Known, window: int) -> Tensor | None:
+    """What covariates known ahead explain (B, L + K), as a difference from the last value.
+
+    Args:
+        effect: a linear map of them to one number; None where there are none.
+    """
+    if effect is None or known[1] is None:
+        return None
+    explained: Tensor = effect(known[1])[..., 0]
+    return explained - explained[:, window - 1 : window]
+
+
 class Covariates(nn.Module):
     """Covariates as inputs of the segments, of the questions, and of a regression.
 
@@ -33,21 +61,11 @@ class Covariates(nn.Module):
 
     def checked(self, *known: Tensor | None) -> Known:
         """hist, futr and static themselves. Raises ValueError where one is missing or too much."""
-        for name, size, one in zip(("hist", "futr", "static"), self.sizes, known, strict=True):
-            found = 0 if one is None else one.shape[-1]
-            if found != size:
-                raise ValueError(
-                    f"{name} must have {size} covariates; got {found}; give what the network was "
-                    "built for"
-                )
-        return tuple(one if size else None for size, one in zip(self.sizes, known, strict=True))
+        return checked(self.sizes, known)
 
     def regression(self, known: Known, window: int) -> Tensor | None:
         """What covariates known ahead explain (B, L + K), as a difference from the last value."""
-        if self.effect is None or known[1] is None:
-            return None
-        explained = self.effect(known[1])[..., 0]
-        return explained - explained[:, window - 1 : window]  # type: ignore[no-any-return]
+        return regression(self.effect, known, window)
 
     def of_window(self, known: Known, window: int, seen: int) -> Tensor | None:
         """What is added to the segments of the window (B, segments, H)."""

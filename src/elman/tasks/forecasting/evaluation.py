@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from elman.report.tables import Table
+from elman.tasks.evaluated import better
 from elman.tasks.forecasting.metrics import Scores
 
 if TYPE_CHECKING:
@@ -174,9 +175,7 @@ class Evaluation:
 
 
 def _better(gain: float) -> str:
-    if abs(gain) < _SHOWN:
-        return "as good"
-    return f"{gain:.1f} % better" if gain > 0 else f"{-gain:.1f} % worse"
+    return better(gain, _SHOWN, " %")
 
 
 def _numbers(test: Scores, validation: Scores) -> list[str]:

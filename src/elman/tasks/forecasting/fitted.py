@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from elman.data import Calendar, Ends, Names, Panel, read_panel
+from elman.data import Calendar, Ends, Names, Panel, library_of, read_panel
 from elman.data.table import as_table
 from elman.tasks.forecasting.checks import check_some
 from elman.tasks.forecasting.encoding import NOTHING, Encoding
@@ -14,7 +14,7 @@ from elman.tasks.forecasting.intervals import Calibration
 from elman.tasks.forecasting.measuring import PLAIN, Manner
 from elman.tasks.forecasting.memory import Memory, only, renew
 from elman.tasks.forecasting.splits import Part, Shape, split
-from elman.tasks.shared import Say
+from elman.tasks.shared import Say, silent
 from elman.train import FitResult
 
 
@@ -70,6 +70,15 @@ class Fitted:
             )
         return self.calibration
 
+    def answering(self, df: Any) -> "Fitted":
+        """The same, whose tables are of the library of `df`.
+
+        A file, a dict and None have none: then they are of that of the fitted table.
+        """
+        library = df.names.library if isinstance(df, Panel) else library_of(df)
+        names = replace(self.names, library=library or self.names.library)
+        return replace(self, names=names)
+
     def networks(self, name: str) -> dict[str, nn.Module]:
         """All networks by the names they have in tables; the recurrent one first, as `name`."""
         return {name: self.model} | self.baselines
@@ -113,6 +122,10 @@ class Fitted:
         futr = self.encoding.names("futr")
         layout = (self.names, self.calendar, self.has_id)
         return Ends(memory.ids, memory.last, *layout, futr, dict(self.encoding.tables))
+
+    def after_rows(self, df: Any) -> Ends:
+        """The same, after new rows; None for those of the fit."""
+        return self.after(self.ends(df, [], silent))
 
     def parts(self, df: Any, static_df: Any = None) -> list[Part]:
         """The series of a table, split as the fitted ones were; known ones on their own scale.

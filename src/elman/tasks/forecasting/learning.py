@@ -25,6 +25,8 @@ from elman.tasks.forecasting.splits import Part, Shape, choose_shape, split
 from elman.tasks.shared import Say, silent
 from elman.train import FitResult, FitSettings
 
+_FEW = 5  # windows to choose by, of all series: fewer are warned of
+
 
 @dataclasses.dataclass(frozen=True)
 class Job:
@@ -82,7 +84,7 @@ def networks(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.fitting.seed)
         model = own_network(job, shape, encoding)
-        return model, baselines(model, job.settings.dropout, shape)
+        return model, baselines(model, job.settings.dropout, shape, encoding.sizes)
 
 
 def learn(
@@ -121,6 +123,7 @@ def learn(
     ets = statistical.methods(shape, len(parts), job.settings.ets_series)
     everyone = {job.cell.__name__: model} | others
     evaluation, calibration = evaluate(parts, shape, everyone, job.manner, ets)
+    notes.append(few_windows(len(parts), shape))
     notes += _warnings(calibration, job.settings, result)
     refitted = again(job, shape, parts, result, encoding) if job.settings.refit else None
     for note in filter(None, notes):
@@ -139,6 +142,18 @@ def learn(
         refitted=refitted,
         notes=tuple(filter(None, notes)),
         encoding=encoding,
+    )
+
+
+def few_windows(series: int, shape: Shape) -> str:
+    """What is said of a verdict that rests on next to nothing; "" where it does not."""
+    if series * shape.validation >= _FEW:
+        return ""
+    count = series * shape.validation
+    windows = "one window" if count == 1 else f"{count} windows"
+    return (
+        f"methods are compared on {windows} of {shape.h} steps alone: which is better may be "
+        "chance; more validation_windows and test_windows say more, or cross_validation"
     )
 
 

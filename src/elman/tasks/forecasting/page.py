@@ -197,7 +197,8 @@ def _extras(fitted: Fitted) -> list[tuple[str, str]]:
     found = []
     names = [name for each in fitted.encoding.lists().values() for name in each]
     if names:
-        found.append(("covariates", f"{', '.join(names)}; the baselines see the values alone"))
+        who = "NLinear and feedforward see them too; naive forecasts and AutoETS do not"
+        found.append(("covariates", f"{', '.join(names)}; {who}"))
     several = len(members(fitted.model))
     if several > 1:
         found.append(("ensemble", f"the mean of {several} networks with seeds of their own"))

@@ -8,8 +8,7 @@ network under `model.`, those of the baselines under `baselines.`, the ends of t
 import copy
 import dataclasses
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +17,7 @@ from torch import nn
 
 from elman.data import Calendar, Clock, Frequency, Names
 from elman.nn.store import arrays, fill
+from elman.tasks import stored as stored_files
 from elman.tasks.forecasting import encoding as covariates
 from elman.tasks.forecasting import stored_calibration, stored_memory
 from elman.tasks.forecasting.encoding import Encoding
@@ -26,12 +26,12 @@ from elman.tasks.forecasting.fitted import Fitted
 from elman.tasks.forecasting.measuring import Manner
 from elman.tasks.forecasting.memory import Memory
 from elman.tasks.forecasting.splits import Shape
-from elman.tasks.shared import model_path
 from elman.train import FitSettings
-from elman_runtime import ModelFileError, model_file
+from elman_runtime import model_file
 
 FORMAT = 0
 TASK = "forecast"
+WHAT = "a forecaster"
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
@@ -101,18 +101,9 @@ def _ends(memory: Memory) -> Arrays:
     return found | stored_memory.tensors(memory)
 
 
-@contextmanager
-def blaming(path: str | os.PathLike[str]) -> Iterator[None]:
+def blaming(path: str | os.PathLike[str]) -> AbstractContextManager[None]:
     """Content that does not fit together is the file's fault: a ModelFileError that names it."""
-    try:
-        yield
-    except ModelFileError:
-        raise
-    except (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError) as error:
-        what = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise ModelFileError(
-            f"{os.fspath(path)}: a forecaster's parts must fit together; got {what}; train it again"
-        ) from error
+    return stored_files.blaming(path, WHAT)
 
 
 def read(path: str | os.PathLike[str]) -> Stored:
@@ -121,15 +112,7 @@ def read(path: str | os.PathLike[str]) -> Stored:
     Raises:
         ModelFileError: it is damaged, holds something else, or its parts do not fit together.
     """
-    found = model_file.read(model_path(path))
-    meta = found.meta
-    if meta.get("task") != TASK or meta.get("format") != FORMAT:
-        kind = meta.get("task") or meta.get("kind") or "unknown"
-        what = f"{kind!r} of format {meta.get('format')!r}"
-        raise ModelFileError(
-            f"{os.fspath(path)}: must hold a forecaster of format {FORMAT}; got {what}; "
-            "give the model file of a forecast run"
-        )
+    meta, tensors = stored_files.read(path, TASK, WHAT, (FORMAT,))
     with blaming(path):
         evaluation = Evaluation.from_dict(meta["evaluation"])
         settings, shape = dict(meta["settings"]), Shape(**meta["shape"])
@@ -140,7 +123,7 @@ def read(path: str | os.PathLike[str]) -> Stored:
             shape,
             meta["data"],
             evaluation,
-            found.tensors,
+            tensors,
             covariates.from_dict(meta["data"].get("covariates", {})),
         )
         _check_sizes(stored)

@@ -4,16 +4,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from elman.report.tables import Table
+from elman.tasks import evaluated
+from elman.tasks.evaluated import CHOSEN, Parts
 from elman.tasks.texts.measuring import Score
 
-CHOSEN = "Validation chooses; the test is only reported."
 FINAL = "Trained on validation too, by settings chosen before; the test is only reported."
 OTHER = "Another text than it was trained on; baselines that need the training text are left out."
 _SHOWN = 0.05  # per cent: less is a tie, which is no gain
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Parts[Score]):
     """Scores of each method; the network's name comes first, then the baselines.
 
     - `validation`: what methods are compared and chosen by; empty where it was trained on.
@@ -23,31 +24,15 @@ class Evaluation:
     - `note`: how it was measured.
     """
 
-    validation: dict[str, Score]
-    test: dict[str, Score]
     parameters: dict[str, int] = field(default_factory=dict)
     unit: str = "character"
     note: str = CHOSEN
 
     @property
-    def network(self) -> str:
-        """The name of the recurrent network."""
-        return next(iter(self.test))
-
-    @property
-    def chosen_on(self) -> str:
-        """The part that methods are compared on."""
-        return "validation" if self.validation else "test"
-
-    def scores(self, which: str) -> dict[str, Score]:
-        """The scores on a part."""
-        return self.validation if which == "validation" else self.test
-
-    @property
     def best_baseline(self) -> str:
         """The baseline that is best on validation; on the test where there is no validation."""
-        scores = self.scores(self.chosen_on)
-        return min((n for n in scores if n != self.network), key=lambda name: scores[name].nats)
+        others = self.others
+        return min(others, key=lambda name: others[name].nats)
 
     @property
     def beats_best_baseline(self) -> bool:
@@ -88,40 +73,21 @@ class Evaluation:
         score = self.test[name]
         row = [name, f"{score.perplexity:,.3f}", f"{score.bits:.3f}", f"{score.nats:.4f}"]
         row += [f"{self.validation[name].bits:.3f}"] if self.validation else []
-        size = self.parameters.get(name)
-        return [*row, "-" if size is None else f"{size:,}"]
+        return [*row, evaluated.count_cell(self.parameters, name)]
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {
-            "chosen_on": self.chosen_on,
-            "network": self.network,
-            "methods": list(self.test),
-            "best_baseline": self.best_baseline,
-            "beats_best_baseline": self.beats_best_baseline,
-            "unit": self.unit,
-            "note": self.note,
-            "validation": {name: score.as_dict() for name, score in self.validation.items()},
-            "test": {name: score.as_dict() for name, score in self.test.items()},
-            "parameters": self.parameters,
-        }
+        return evaluated.as_dict(self, unit=self.unit)
 
     @staticmethod
     def from_dict(stored: dict[str, Any]) -> "Evaluation":
         """The opposite of `as_dict`."""
-        order = list(map(str, stored["methods"]))
-        splits = [
-            {name: Score.from_dict(stored[part][name]) for name in order if stored[part]}
-            for part in ("validation", "test")
-        ]
-        if len(splits[1]) < 2:
-            raise ValueError("an evaluation without a baseline")
-        parameters = {str(name): int(size) for name, size in stored["parameters"].items()}
+        validation, test = evaluated.parts_from(stored, Score.from_dict)
+        if not test:
+            raise ValueError("an evaluation without a test")
         words = str(stored["unit"]), str(stored["note"])
-        return Evaluation(splits[0], splits[1], parameters, *words)
+        return Evaluation(validation, test, evaluated.counts_from(stored), *words)
 
 
 def _better(gain: float) -> str:
-    if abs(gain) < _SHOWN:
-        return "as good"
-    return f"{gain:.1f} % better" if gain > 0 else f"{-gain:.1f} % worse"
+    return evaluated.better(gain, _SHOWN, " %")

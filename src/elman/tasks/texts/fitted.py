@@ -8,8 +8,7 @@ program: then it is format 0. Nothing in a file is ever executed: a cell is foun
 
 import dataclasses
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,20 +18,18 @@ from elman.cells import Cell, by_name
 from elman.data import vocabulary as vocabularies
 from elman.data.corpus import Corpus
 from elman.data.vocabulary import Vocabulary
-from elman.nn import Builder, CannotStore
-from elman.nn.store import arrays, fill
-from elman.tasks.shared import model_path
+from elman.nn import Builder
+from elman.tasks import stored
 from elman.tasks.texts.evaluation import Evaluation
 from elman.tasks.texts.network import LanguageNetwork
 from elman.tasks.texts.settings import LanguageSettings
 from elman.tasks.texts.writing import program_of
-from elman.trace import TraceError
 from elman.train import FitResult, FitSettings
-from elman_runtime import ModelFileError, model_file
-from elman_runtime.model import write_model
+from elman_runtime.program import Program
 
-FORMATS = (0, 1)
 TASK = "language"
+WHAT = "a language model"
+KIND = "LanguageModel"
 
 
 @dataclass(frozen=True)
@@ -76,31 +73,15 @@ def save(
     path: str | os.PathLike[str], settings: LanguageSettings, fit: FitSettings, fitted: Fitted
 ) -> None:
     """Write the file, whole or not at all. Raises OSError where it cannot be written."""
-    stored = dataclasses.asdict(settings)
-    more: dict[str, Any] = {
-        "task": TASK,
-        "cell": settings.cell,
-        "fit": dataclasses.asdict(fit),
-        "data": {
-            "understood": [list(pair) for pair in fitted.understood],
-            "notes": list(fitted.notes),
-        },
-        "evaluation": fitted.evaluation.as_dict(),
-    }
-    tensors = {f"model.{name}": array for name, array in arrays(fitted.network).items()}
+    meta = stored.meta_of(TASK, settings.cell, fit, fitted.evaluation, fitted)
+    tensors = stored.weights_of(fitted.network)
     tensors["extra.vocabulary"] = np.frombuffer(fitted.vocabulary.stored, np.uint8)
     tensors["extra.frequencies"] = np.asarray(fitted.frequencies, np.float64)
-    builder = Builder()
-    # Known first, so that the program names the network's own wherever they are the same.
-    builder.tensors.update(tensors)
-    try:
-        program = program_of(fitted.network, builder)
-    except (CannotStore, TraceError):
-        model_file.write(path, {**more, "format": 0, "settings": stored}, tensors)
-        return
-    write_model(
-        path, {"main": program}, builder.tapes, builder.tensors, "LanguageModel", stored, **more
-    )
+
+    def programs(builder: Builder) -> dict[str, Program]:
+        return {"main": program_of(fitted.network, builder)}
+
+    stored.write(path, KIND, meta, dataclasses.asdict(settings), tensors, programs)
 
 
 def load(
@@ -113,35 +94,20 @@ def load(
         ValueError: its cell is not built in and not among `cells`.
         ImportError: its vocabulary needs the library `tokenizers`.
     """
-    found = model_file.read(model_path(path))
-    meta, tensors = found.meta, found.tensors
-    if meta.get("task") != TASK or meta.get("format") not in FORMATS:
-        kind = meta.get("task") or meta.get("kind") or "unknown"
-        raise ModelFileError(
-            f"{os.fspath(path)}: must hold a language model of format 0 or 1; got {kind!r} of "
-            f"format {meta.get('format')!r}; give the model file of a language run"
-        )
-    with _blaming(path):
+    meta, tensors = stored.read(path, TASK, WHAT)
+    with stored.blaming(path, WHAT):
         settings = LanguageSettings(**meta["settings"])
         fitting = FitSettings(**meta["fit"])
-        stored = tensors["extra.vocabulary"].astype(np.uint8).tobytes()
-        vocabulary = vocabularies.restore(settings.tokens, stored)
+        tokens = tensors["extra.vocabulary"].astype(np.uint8).tobytes()
+        vocabulary = vocabularies.restore(settings.tokens, tokens)
         _check_sizes(settings, vocabulary, tensors)
     cell = by_name(settings.cell, cells)
-    with _blaming(path):
+    with stored.blaming(path, WHAT):
         network = build(cell, settings, vocabulary)
-        # The program may have tensors beside the network's: a U as its cell constrains it.
-        own = {n: tensors[f"model.{n}"] for n in network.state_dict() if f"model.{n}" in tensors}
-        fill(network, own, path)
-        data = meta["data"]
-        fitted = Fitted(
-            network.eval(),
-            vocabulary,
-            tensors["extra.frequencies"],
-            Evaluation.from_dict(meta["evaluation"]),
-            tuple((str(name), str(words)) for name, words in data["understood"]),
-            tuple(map(str, data["notes"])),
-        )
+        stored.fill_from(network, tensors, path)
+        evaluation = Evaluation.from_dict(meta["evaluation"])
+        words = stored.words_of(meta)
+        fitted = Fitted(network, vocabulary, tensors["extra.frequencies"], evaluation, *words)
     return cell, settings, fitting, fitted
 
 
@@ -156,18 +122,3 @@ def _check_sizes(settings: LanguageSettings, vocabulary: Vocabulary, tensors: An
         raise ValueError(f"a vocabulary of {vocabulary.size}, and tensors for {sizes}")
     if max(tensors["model.recurrent.weight_ih_l0"].shape) < settings.hidden:
         raise ValueError(f"{settings.hidden} hidden units, and tensors for fewer")
-
-
-@contextmanager
-def _blaming(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Content that does not fit together is the file's fault: a ModelFileError that names it."""
-    try:
-        yield
-    except (ModelFileError, ImportError):
-        raise
-    except (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError) as error:
-        what = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise ModelFileError(
-            f"{os.fspath(path)}: a language model's parts must fit together; got {what}; train it "
-            "again"
-        ) from error

@@ -11,9 +11,10 @@ from torch import nn
 
 from elman.cells import Cell
 from elman.data.corpus import Corpus, Part
+from elman.tasks.evaluated import CHOSEN
 from elman.tasks.shared import Say
 from elman.tasks.texts.batches import frequencies
-from elman.tasks.texts.evaluation import CHOSEN, FINAL, OTHER, Evaluation
+from elman.tasks.texts.evaluation import FINAL, OTHER, Evaluation
 from elman.tasks.texts.fitted import Fitted, build
 from elman.tasks.texts.measuring import MEASURED, Score, measurable, part_score, predicted, score_of
 from elman.tasks.texts.network import LanguageNetwork, Window

@@ -4,15 +4,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from elman.report.tables import Table
+from elman.tasks import evaluated
+from elman.tasks.evaluated import CHOSEN, Parts
 from elman.tasks.translating.measuring import Score
 
-CHOSEN = "Validation chooses; the test is only reported."
 OTHER = "Other pairs than it was trained on, measured now, beside the source itself."
 _SHOWN = 0.1  # BLEU: less is a tie, which is no gain
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Parts[Score]):
     """Scores of each method; the network's name comes first, then the baselines.
 
     - `validation`: what methods are compared and chosen by; empty for other pairs.
@@ -22,36 +23,15 @@ class Evaluation:
     - `note`: how it was measured.
     """
 
-    validation: dict[str, Score]
-    test: dict[str, Score]
     parameters: dict[str, int] = field(default_factory=dict)
     pairs: dict[str, int] = field(default_factory=dict)
     note: str = CHOSEN
 
     @property
-    def chosen_on(self) -> str:
-        """The part that methods are compared on."""
-        return "validation" if self.validation else "test"
-
-    @property
-    def shown(self) -> str:
-        """The part whose scores are shown first: the test, where there is one."""
-        return "test" if self.test else "validation"
-
-    def scores(self, which: str) -> dict[str, Score]:
-        """The scores on a part."""
-        return self.validation if which == "validation" else self.test
-
-    @property
-    def network(self) -> str:
-        """The name of the recurrent network."""
-        return next(iter(self.scores(self.chosen_on)))
-
-    @property
     def best_baseline(self) -> str:
         """The baseline that is best on validation; on the test where there is no validation."""
-        scores = self.scores(self.chosen_on)
-        return max((n for n in scores if n != self.network), key=lambda name: scores[name].bleu)
+        others = self.others
+        return max(others, key=lambda name: others[name].bleu)
 
     @property
     def beats_best_baseline(self) -> bool:
@@ -73,71 +53,48 @@ class Evaluation:
                 f"{name} does NOT beat the best baseline, {best}, on {where} "
                 f"({_better(self.gain(where))}{also}). Prefer {best} here."
             )
-        reached = self.scores(self.shown)[name].bleu
+        reached = self.scores(self.reported)[name].bleu
         return (
             f"{name} beats the best baseline, {best}, by {self.gain(where):.1f} BLEU on {where}"
-            f"{also} (BLEU {reached:.1f} on {self.shown})."
+            f"{also} (BLEU {reached:.1f} on {self.reported})."
         )
 
     def table(self) -> Table:
         """Methods and scores, for people."""
-        scores, other = self.scores(self.shown), self.validation if self.test else {}
+        scores, other = self.scores(self.reported), self.validation if self.test else {}
         heads = ["method", "BLEU", "BLEU lower-cased", "chrF"]
         heads += ["BLEU on validation"] if other else []
         rows = [self._row(name, other) for name in scores]
         best = max(range(len(rows)), key=lambda k: list(scores.values())[k].bleu)
-        count = self.pairs.get(self.shown, 0)
-        title = f"{self.shown.capitalize()}: {count:,} pairs"
+        count = self.pairs.get(self.reported, 0)
+        title = f"{self.reported.capitalize()}: {count:,} pairs"
         note = f"{self.note}\n{self.signatures()}"
-        marked = best if self.shown == "test" else None
+        marked = best if self.reported == "test" else None
         return Table(title, [*heads, "parameters"], rows, note, best=marked)
 
     def signatures(self) -> str:
         """sacreBLEU's signatures, a line each."""
-        found = self.scores(self.shown)[self.network].signatures
+        found = self.scores(self.reported)[self.network].signatures
         names = {"bleu": "BLEU", "bleu_lower": "lower-cased", "chrf": "chrF"}
         return "\n".join(f"{names.get(name, name)}: {words}" for name, words in found.items())
 
     def _row(self, name: str, other: dict[str, Score]) -> list[str]:
-        one = self.scores(self.shown)[name]
+        one = self.scores(self.reported)[name]
         row = [name, f"{one.bleu:.2f}", f"{one.bleu_lower:.2f}", f"{one.chrf:.2f}"]
         row += [f"{other[name].bleu:.2f}"] if other else []
-        size = self.parameters.get(name)
-        return [*row, "-" if size is None else f"{size:,}"]
+        return [*row, evaluated.count_cell(self.parameters, name)]
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {
-            "chosen_on": self.chosen_on,
-            "network": self.network,
-            "methods": list(self.scores(self.chosen_on)),
-            "best_baseline": self.best_baseline,
-            "beats_best_baseline": self.beats_best_baseline,
-            "note": self.note,
-            "validation": {name: score.as_dict() for name, score in self.validation.items()},
-            "test": {name: score.as_dict() for name, score in self.test.items()},
-            "parameters": self.parameters,
-            "pairs": self.pairs,
-        }
+        return evaluated.as_dict(self, pairs=self.pairs)
 
     @staticmethod
     def from_dict(stored: dict[str, Any]) -> "Evaluation":
         """The opposite of `as_dict`."""
-        order = list(map(str, stored["methods"]))
-        parts = [
-            {name: Score.from_dict(stored[part][name]) for name in order if stored[part]}
-            for part in ("validation", "test")
-        ]
-        if max(map(len, parts)) < 2:
-            raise ValueError("an evaluation without a baseline")
-        counts = [
-            {str(name): int(size) for name, size in stored[which].items()}
-            for which in ("parameters", "pairs")
-        ]
-        return Evaluation(parts[0], parts[1], counts[0], counts[1], str(stored["note"]))
+        validation, test = evaluated.parts_from(stored, Score.from_dict)
+        sizes, pairs = (evaluated.counts_from(stored, which) for which in ("parameters", "pairs"))
+        return Evaluation(validation, test, sizes, pairs, str(stored["note"]))
 
 
 def _better(gain: float) -> str:
-    if abs(gain) < _SHOWN:
-        return "as good"
-    return f"{gain:.1f} BLEU better" if gain > 0 else f"{-gain:.1f} BLEU worse"
+    return evaluated.better(gain, _SHOWN, " BLEU")

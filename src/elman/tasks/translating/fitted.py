@@ -9,8 +9,7 @@ format 0. Nothing in a file is ever executed: a cell is found by its name.
 import dataclasses
 import json
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,21 +17,18 @@ import numpy as np
 
 from elman.cells import Cell, by_name
 from elman.data.vocabulary import Vocabulary, subword_vocabulary
-from elman.nn import Builder, CannotStore
-from elman.nn.store import arrays, fill
-from elman.tasks.shared import model_path
+from elman.nn import Builder
+from elman.tasks import stored
 from elman.tasks.translating.evaluation import Evaluation
 from elman.tasks.translating.network import TranslationNetwork
-from elman.tasks.translating.program import TENSORS, programs_of
+from elman.tasks.translating.program import programs_of
 from elman.tasks.translating.settings import TranslateSettings
-from elman.trace import TraceError
 from elman.train import FitResult, FitSettings
-from elman_runtime import ModelFileError, model_file
-from elman_runtime.model import write_model
+from elman_runtime.program import Program
 from elman_runtime.translate import KIND
 
-FORMATS = (0, 1)
 TASK = "translate"
+WHAT = "a translator"
 
 
 @dataclass(frozen=True)
@@ -82,30 +78,16 @@ def save(
     path: str | os.PathLike[str], settings: TranslateSettings, fit: FitSettings, fitted: Fitted
 ) -> None:
     """Write the file, whole or not at all. Raises OSError where it cannot be written."""
-    stored = dataclasses.asdict(settings)
-    more: dict[str, Any] = {
-        "task": TASK,
-        "cell": settings.cell,
-        "fit": dataclasses.asdict(fit),
-        "data": {
-            "understood": [list(pair) for pair in fitted.understood],
-            "notes": list(fitted.notes),
-        },
-        "evaluation": fitted.evaluation.as_dict(),
-    }
+    meta = stored.meta_of(TASK, settings.cell, fit, fitted.evaluation, fitted)
     samples = json.dumps([dataclasses.astuple(one) for one in fitted.samples]).encode()
-    tensors = {f"{TENSORS}.{name}": array for name, array in arrays(fitted.network).items()}
+    tensors = stored.weights_of(fitted.network)
     tensors["extra.vocabulary"] = np.frombuffer(fitted.vocabulary.stored, np.uint8)
     tensors["extra.samples"] = np.frombuffer(samples, np.uint8)
-    builder = Builder()
-    # Known first, so that the programs name the network's own wherever they are the same.
-    builder.tensors.update(tensors)
-    try:
-        programs = programs_of(fitted.network, builder)
-    except (CannotStore, TraceError):
-        model_file.write(path, {**more, "format": 0, "settings": stored}, tensors)
-        return
-    write_model(path, programs, builder.tapes, builder.tensors, KIND, stored, **more)
+
+    def programs(builder: Builder) -> dict[str, Program]:
+        return programs_of(fitted.network, builder)
+
+    stored.write(path, KIND, meta, dataclasses.asdict(settings), tensors, programs)
 
 
 def load(
@@ -118,41 +100,21 @@ def load(
         ValueError: its cell is not built in and not among `cells`.
         ImportError: the library `tokenizers` is not installed.
     """
-    found = model_file.read(model_path(path))
-    meta, tensors = found.meta, found.tensors
-    if meta.get("task") != TASK or meta.get("format") not in FORMATS:
-        kind = meta.get("task") or meta.get("kind") or "unknown"
-        raise ModelFileError(
-            f"{os.fspath(path)}: must hold a translator of format 0 or 1; got {kind!r} of "
-            f"format {meta.get('format')!r}; give the model file of a translate run"
-        )
-    with _blaming(path):
+    meta, tensors = stored.read(path, TASK, WHAT)
+    with stored.blaming(path, WHAT):
         settings = TranslateSettings(**meta["settings"])
         fitting = FitSettings(**meta["fit"])
         vocabulary = subword_vocabulary(tensors["extra.vocabulary"].astype(np.uint8).tobytes())
         _check_sizes(settings, vocabulary, tensors)
     cell = by_name(settings.cell, cells)
-    with _blaming(path):
+    with stored.blaming(path, WHAT):
         network = build(cell, settings, vocabulary.size)
-        # The programs may have tensors beside the network's: a U as its cell constrains it.
-        names = {name: f"{TENSORS}.{name}" for name in network.state_dict()}
-        own = {name: tensors[full] for name, full in names.items() if full in tensors}
-        fill(network, own, path)
-        return cell, settings, fitting, _restored(network.eval(), vocabulary, meta, tensors)
-
-
-def _restored(
-    network: TranslationNetwork, vocabulary: Vocabulary, meta: Any, tensors: Any
-) -> Fitted:
-    samples = json.loads(tensors["extra.samples"].astype(np.uint8).tobytes())
-    return Fitted(
-        network,
-        vocabulary,
-        Evaluation.from_dict(meta["evaluation"]),
-        tuple((str(name), str(words)) for name, words in meta["data"]["understood"]),
-        tuple(map(str, meta["data"]["notes"])),
-        tuple(Sample(*map(str, one)) for one in samples),
-    )
+        stored.fill_from(network, tensors, path)
+        evaluation = Evaluation.from_dict(meta["evaluation"])
+        found = json.loads(tensors["extra.samples"].astype(np.uint8).tobytes())
+        samples = tuple(Sample(*map(str, one)) for one in found)
+        fitted = Fitted(network, vocabulary, evaluation, *stored.words_of(meta), samples)
+    return cell, settings, fitting, fitted
 
 
 def _check_sizes(settings: TranslateSettings, vocabulary: Vocabulary, tensors: Any) -> None:
@@ -168,17 +130,3 @@ def _check_sizes(settings: TranslateSettings, vocabulary: Vocabulary, tensors: A
         tensors["model.encoder.weight_ih_l0"].shape
     ):
         raise ValueError("layers or a width that differ from the tensors'")
-
-
-@contextmanager
-def _blaming(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Content that does not fit together is the file's fault: a ModelFileError that names it."""
-    try:
-        yield
-    except (ModelFileError, ImportError):
-        raise
-    except (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError) as error:
-        what = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise ModelFileError(
-            f"{os.fspath(path)}: a translator's parts must fit together; got {what}; train it again"
-        ) from error

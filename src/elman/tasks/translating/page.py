@@ -50,7 +50,7 @@ def build(
 
 def _samples(fitted: Fitted) -> str:
     """Sentences, what the network made of them, and the references, one below the other."""
-    note = f"Of the {fitted.evaluation.shown}, evenly over it, not chosen."
+    note = f"Of the {fitted.evaluation.reported}, evenly over it, not chosen."
     each = (
         [("source", one.source), ("translation", one.translation), ("reference", one.reference)]
         for one in fitted.samples
