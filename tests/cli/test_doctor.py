@@ -9,6 +9,7 @@ import elman
 from elman import Cell
 from elman.cli import main
 from elman.ops import tanh
+from elman.tasks.classify import Classifier
 from elman.tasks.forecast import Forecaster
 from elman.tasks.language import LanguageModel
 
@@ -106,3 +107,12 @@ def test_mistakes_are_explained(tmp_path, layer, capsys):
     assert run(tmp_path / "nothing") == 2
     assert run(layer, "-o", tmp_path / "seen.doc") == 2
     assert "must end in .json" in capsys.readouterr().err
+
+
+def test_a_classifier_is_examined_on_data_alone(tmp_path, capsys):
+    texts = [f"{word} film number {k}" for k in range(30) for word in ("good", "dull")]
+    examples = {"text": texts, "label": ["pos", "neg"] * 30}
+    path = tmp_path / "model.safetensors"
+    Classifier("GRU", hidden=4, steps=2).fit(examples).save(path)
+    assert run(path) == 2
+    assert "elman doctor classify DATA" in capsys.readouterr().err

@@ -17,11 +17,13 @@ from elman.cli.doctor_data import Briefly, trained
 from elman.cli.use import Cells, task_of
 from elman.nn import load
 from elman.report import Page
+from elman.tasks.classifying.fitted import TASK as CLASSIFY
 from elman.tasks.forecast import Forecaster
 from elman.tasks.forecasting.scaling import scale_of
 from elman.tasks.language import LanguageModel
 from elman.tasks.shared import model_path
 from elman.tasks.texts.fitted import TASK as LANGUAGE
+from elman.tasks.translating.fitted import TASK as TRANSLATE
 from elman.train import FitSettings
 from elman.train.optimizer import build_optimizer
 from elman_runtime import files, model_file
@@ -92,8 +94,14 @@ def _model(run: Path, cell: str, cells: Cells) -> tuple[nn.Module, Any, str]:
     if path.exists() and model_file.read(path).meta.get("kind") == "Recurrent":
         layer = load(path, [find_cell(cell, cells), *cells] if cell else cells)
         return layer, _random(layer), f"Examined on random inputs, {ROWS} rows of {STEPS} steps."
-    if task_of(run) == LANGUAGE:
+    task = task_of(run)
+    if task == LANGUAGE:
         return _language(language_use.load(run, cell, cells))
+    if task in (CLASSIFY, TRANSLATE):
+        raise ValueError(
+            f"{run}: a {task} model keeps no data to be examined on; "
+            f"give the task and the data: elman doctor {task} DATA"
+        )
     return _forecaster(forecast_use.load(run, cell, cells))
 
 
