@@ -132,6 +132,16 @@ def test_pairs_that_are_none(given, kind, words):
         read_pairs(*given)
 
 
+def test_a_refusal_does_not_advise_what_there_is_not(tmp_path):
+    path = tmp_path / "t.tsv"
+    for raw in (b"a\xfc\tb\n", b"a\0\tb\n", b"\x89PNG\tb\n"):
+        path.write_bytes(raw)
+        with pytest.raises(DataError) as caught:
+            read_pairs(path)
+        assert "bytes" not in str(caught.value)
+        assert "t.tsv" in str(caught.value)
+
+
 # Batches.
 
 
