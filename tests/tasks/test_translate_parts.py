@@ -16,6 +16,7 @@ from elman.tasks.translating import baselines
 from elman.tasks.translating.batches import ByLength, batch, padded
 from elman.tasks.translating.decoding import decode, encode, pieces
 from elman.tasks.translating.evaluation import Evaluation
+from elman.tasks.translating.learning import samples
 from elman.tasks.translating.measuring import Score, score
 from elman.tasks.translating.memoryless import WindowNetwork
 from elman.tasks.translating.network import TranslationNetwork
@@ -140,6 +141,13 @@ def test_a_refusal_does_not_advise_what_there_is_not(tmp_path):
             read_pairs(path)
         assert "bytes" not in str(caught.value)
         assert "t.tsv" in str(caught.value)
+
+
+def test_samples_show_the_beginning_of_what_is_very_long():
+    found = samples(Pairs(("a", "b" * 5000), ("x", "y" * 400)), ["z" * 401, "z"])
+    assert [len(one.source) for one in found] == [1, 400]
+    assert [len(one.reference) for one in found] == [1, 400]
+    assert found[0].translation == "z" * 399 + "…"
 
 
 # Batches.
