@@ -15,6 +15,7 @@ from elman.data.vocabulary import BOUNDARY, character_vocabulary
 from elman.tasks.texts import dynamic, measuring
 from elman.tasks.texts.batches import Stretches, frequencies
 from elman.tasks.texts.diversity import diversity
+from elman.tasks.texts.evaluation import Evaluation
 from elman.tasks.texts.measuring import Score, part_score, predicted, sampled_nats, score_of
 from elman.tasks.texts.network import LanguageNetwork, Window
 from elman.tasks.texts.ngram import Counts, unigram_logits
@@ -223,6 +224,16 @@ def test_units_bits_and_perplexity():
     assert score.perplexity == pytest.approx(8)
     unknown = score_of(np.zeros(1), np.array([1]), 1, known)
     assert unknown.nats == pytest.approx(math.log(1_112_062))
+
+
+def test_nothing_gains_on_a_baseline_that_is_certain_and_right():
+    sure, unsure = Score(0.0, 0.0, 4), Score(0.5, 0.5, 4)
+    scores = {"LSTM": unsure, "5-gram": sure}
+    worse = Evaluation(scores, scores)
+    assert (worse.gain("test", "5-gram"), worse.beats_best_baseline) == (-100.0, False)
+    assert "does NOT beat" in worse.verdict()
+    same = Evaluation({"LSTM": sure, "5-gram": sure}, scores)
+    assert (same.gain("validation", "5-gram"), same.beats_best_baseline) == (0.0, False)
 
 
 def test_dynamic_evaluation_learns_and_leaves_the_network_as_it_is(corpus):

@@ -16,6 +16,7 @@ from elman.tasks.translating import baselines
 from elman.tasks.translating.batches import ByLength, batch, padded
 from elman.tasks.translating.decoding import decode, encode, pieces
 from elman.tasks.translating.evaluation import Evaluation
+from elman.tasks.translating.learning import samples
 from elman.tasks.translating.measuring import Score, score
 from elman.tasks.translating.memoryless import WindowNetwork
 from elman.tasks.translating.network import TranslationNetwork
@@ -130,6 +131,23 @@ def test_what_is_given_is_not_held_out():
 def test_pairs_that_are_none(given, kind, words):
     with pytest.raises(kind, match=re.escape(words)):
         read_pairs(*given)
+
+
+def test_a_refusal_does_not_advise_what_there_is_not(tmp_path):
+    path = tmp_path / "t.tsv"
+    for raw in (b"a\xfc\tb\n", b"a\0\tb\n", b"\x89PNG\tb\n"):
+        path.write_bytes(raw)
+        with pytest.raises(DataError) as caught:
+            read_pairs(path)
+        assert "bytes" not in str(caught.value)
+        assert "t.tsv" in str(caught.value)
+
+
+def test_samples_show_the_beginning_of_what_is_very_long():
+    found = samples(Pairs(("a", "b" * 5000), ("x", "y" * 400)), ["z" * 401, "z"])
+    assert [len(one.source) for one in found] == [1, 400]
+    assert [len(one.reference) for one in found] == [1, 400]
+    assert found[0].translation == "z" * 399 + "…"
 
 
 # Batches.

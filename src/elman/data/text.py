@@ -30,8 +30,8 @@ _OTHER_KINDS = (
     (b"BZh", "a bzip2 file", "unpack it, or pack it with gzip"),
     (b"\xfd7zXZ", "an xz file", "unpack it, or pack it with gzip"),
     (b"\x28\xb5\x2f\xfd", "a zstd file", "unpack it, or pack it with gzip"),
-    (b"\x89PNG", "a picture", f"give a text, or {_AS_BYTES}"),
-    (b"\xff\xd8\xff", "a picture", f"give a text, or {_AS_BYTES}"),
+    (b"\x89PNG", "a picture", "give a text"),
+    (b"\xff\xd8\xff", "a picture", "give a text"),
 )
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -48,15 +48,18 @@ class Source:
     path: Path | None = None
     text: str = ""
 
-    def blocks(self, encoding: str = "utf-8") -> Iterator[str]:
+    def blocks(self, encoding: str = "utf-8", *, as_bytes: bool = True) -> Iterator[str]:
         """The characters, a block at a time; ends of lines are "\\n", whatever they were.
+
+        Args:
+            as_bytes: whether a refusal may advise to read the file as bytes.
 
         Raises:
             DataError: the file is missing, damaged, of another kind or in another encoding.
         """
         if self.path is None:
             return _blocks_in_memory(self)
-        return _decoded(self.path, encoding)
+        return _decoded(self.path, encoding, f"; {_AS_BYTES}" if as_bytes else "")
 
     def lines(self, encoding: str = "utf-8") -> Iterator[str]:
         """The lines one by one; only a line feed ends one, as in `wc -l`.
@@ -65,7 +68,7 @@ class Source:
             DataError: as `blocks`.
         """
         rest: list[str] = []  # of a line that no block has ended yet
-        for block in self.blocks(encoding):
+        for block in self.blocks(encoding, as_bytes=False):
             first, *more = block.split("\n")
             rest.append(first)
             if more:
@@ -156,23 +159,24 @@ def _blocks_in_memory(source: Source) -> Iterator[str]:
         yield block
 
 
-def _decoded(path: Path, encoding: str) -> Iterator[str]:
+def _decoded(path: Path, encoding: str, other: str) -> Iterator[str]:
+    """`other`: what else there is to do, for refusals."""
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(), True)
     lines, first = 0, True
     for raw in _with_end(_raw(path)):
         if first:
-            _check_kind(path, raw, encoding)
+            _check_kind(path, raw, encoding, other)
         try:
             text = decoder.decode(raw, final=not raw)
         except UnicodeDecodeError as error:
-            raise _wrong_encoding(path, error, lines, encoding) from None
+            raise _wrong_encoding(path, error, lines, encoding, other) from None
         if first:
             text = text.removeprefix("\ufeff")
         first = False
         if "\0" in text:
             line = lines + text.count("\n", 0, text.index("\0")) + 1
             rule, came = "text has no NUL", "a NUL byte: it is no text, or in another encoding"
-            raise refusal(path.name, f"line {line}", rule, came, f"mend it, or {_AS_BYTES}")
+            raise refusal(path.name, f"line {line}", rule, came, f"mend it{other}")
         lines += text.count("\n")
         if text:
             yield text
@@ -183,23 +187,26 @@ def _with_end(blocks: Iterator[bytes]) -> Iterator[bytes]:
     yield b""
 
 
-def _check_kind(path: Path, start: bytes, encoding: str) -> None:
+def _check_kind(path: Path, start: bytes, encoding: str, other: str) -> None:
     for begins, kind, repair in _OTHER_KINDS:
         if start.startswith(begins):
+            repair += other if kind == "a picture" else ""
             raise refusal(path.name, "start", "a text file is needed", kind, repair)
     if start[:2] in _UTF16 and codecs.lookup(encoding).name in ("utf-8", "utf-8-sig"):
         rule, repair = "the text must be UTF-8", "give encoding=utf-16 (--encoding utf-16)"
         raise refusal(path.name, "start", rule, "UTF-16", repair)
 
 
-def _wrong_encoding(path: Path, error: UnicodeDecodeError, lines: int, encoding: str) -> Exception:
+def _wrong_encoding(
+    path: Path, error: UnicodeDecodeError, lines: int, encoding: str, other: str
+) -> Exception:
     before = bytes(error.object[: error.start]).decode(encoding, "ignore")
     line = lines + before.count("\n") + 1
     came = f"the byte 0x{error.object[error.start]:02x}"
     rule = f"the text must be {encoding.upper()}"
     repair = (
         "give its own encoding (--encoding latin-1 if it is Western European), or save it as "
-        f"UTF-8; {_AS_BYTES}"
+        f"UTF-8{other}"
     )
     return refusal(path.name, f"line {line}", rule, came, repair)
 

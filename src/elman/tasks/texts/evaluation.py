@@ -40,9 +40,16 @@ class Evaluation(Parts[Score]):
         return self.gain(self.chosen_on, self.best_baseline) >= _SHOWN
 
     def gain(self, which: str, over: str) -> float:
-        """By how many per cent the network's bits are below those of the method `over`."""
+        """By how many per cent the network's bits are below those of the method `over`.
+
+        Nothing can be below a method that is certain of every token, and right: there it is 0 where
+        the network is too, and -100.
+        """
         scores = self.scores(which)
-        return 100 * (1 - scores[self.network].nats / scores[over].nats)
+        own, other = scores[self.network].nats, scores[over].nats
+        if not other:
+            return -100.0 if own else 0.0
+        return 100 * (1 - own / other)
 
     def verdict(self) -> str:
         """What the figures come to, in a sentence or two."""

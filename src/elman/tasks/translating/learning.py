@@ -18,12 +18,15 @@ from elman.tasks.translating.examples import Examples, prepare
 from elman.tasks.translating.fitted import Fitted, Sample, build
 from elman.tasks.translating.measuring import Score, library, score
 from elman.tasks.translating.memoryless import WindowNetwork
-from elman.tasks.translating.pairs import Pairs, Parallel
+from elman.tasks.translating.pairs import Pairs, Parallel, beginning
 from elman.tasks.translating.settings import TranslateSettings
 from elman.train import FitResult, FitSettings
 
 FEEDFORWARD = "feedforward"
 SAMPLES = 12
+LONGEST = 400
+"""Characters of a line that a sample shows."""
+
 _ROWS = 64
 
 
@@ -116,9 +119,10 @@ def first_lines(found: Sequence[Sequence[Any]]) -> list[str]:
 
 
 def samples(pairs: Pairs, translations: Sequence[str]) -> list[Sample]:
-    """Some pairs, evenly over all, and their translations."""
+    """Some pairs, evenly over all, and their translations; what is very long is cut."""
     rows = sorted({k * len(pairs) // SAMPLES for k in range(SAMPLES)})
-    return [Sample(pairs.source[k], pairs.target[k], translations[k]) for k in rows]
+    three = [(pairs.source[k], pairs.target[k], translations[k]) for k in rows]
+    return [Sample(*(beginning(line, LONGEST) for line in one)) for one in three]
 
 
 def _limits(parallel: Parallel) -> list[str]:

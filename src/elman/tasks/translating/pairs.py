@@ -77,11 +77,12 @@ class Parallel:
         found = [("pairs", self.train.name), ("train", _counted(self.train))]
         found.append(("validation", _from(self.validation, self.train)))
         found.append(("test", _from(self.test, self.train) if len(self.test) else "none given"))
-        first = (_beginning(side[0]) for side in (self.train.source, self.train.target))
+        first = (beginning(side[0]) for side in (self.train.source, self.train.target))
         return [*found, ("first pair", " → ".join(first))]
 
 
-def _beginning(line: str, longest: int = 60) -> str:
+def beginning(line: str, longest: int = 60) -> str:
+    """A line, cut where it is longer than so many characters."""
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
