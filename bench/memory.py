@@ -6,6 +6,7 @@
     python bench/memory.py sequential           # MNIST, a pixel a step
     python bench/memory.py permuted
     python bench/memory.py --picture            # how far each remembers as it begins
+    python bench/memory.py --kept               # the finished runs of all tables; nothing is run
     python bench/memory.py adding --only "MinGRU, length" --seeds 3
 
 Each network trains until it does the task on validation, or for `--minutes`; then the test is read
@@ -17,16 +18,18 @@ on the same commit, so that a pass can be interrupted; `--again` repeats it. MNI
 
 import argparse
 import copy
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import timing
 import torch
 from forecast_runs import DATA, run_once
 from memory_models import NETWORKS, Constant, LastSteps, Reader, Spec
-from memory_tasks import TEST, VALIDATION, Draws, Task, adding, copying, mnist
+from memory_tasks import GOALS, TEST, VALIDATION, Draws, Task, adding, copying, mnist
 from timing import header
 from torch import nn
 
@@ -39,6 +42,7 @@ PUBLISHED = {
     "sequential": "published wrong rows: coRNN .006, overnight",
     "permuted": "published wrong rows: coRNN .0266, overnight",
 }
+HEAD = f"{'network':24} {'weights':>8}  {'test: mean (worst)':22} {'did it':>7} {'minutes':>8}"
 PICTURE = Path(__file__).parent.parent / "docs" / "images" / "memory.svg"
 
 
@@ -52,7 +56,7 @@ def trained(
     """Train until the task is done or time is over. The model ends with the best weights."""
     settings = FitSettings(
         minutes=minutes, lr=lr, warmup=50, weight_decay=0.0, ema=0.99,
-        evaluate_every=600 if task.name.endswith("MNIST") else 100, seed=seed,
+        evaluate_every=1500 if task.name.endswith("MNIST") else 100, seed=seed,
     )  # fmt: skip
     begun, best, lines = time.monotonic(), {}, []
 
@@ -109,7 +113,7 @@ def table(task: Task, given: argparse.Namespace) -> None:
     kind = given.table
     minutes = given.minutes or MINUTES[kind]
     print(f"{task.name}: {task.score_name} on the test, at most {minutes:g} min of training")
-    print(f"{'network':24} {'weights':>8}  {'test: mean (worst)':22} {'did it':>7} {'minutes':>8}")
+    print(HEAD)
     for name, (make, lr) in makers(task, NETWORKS[kind]).items():
         if given.only and name not in given.only:
             continue
@@ -120,12 +124,27 @@ def table(task: Task, given: argparse.Namespace) -> None:
             key |= {"spec": repr(NETWORKS[kind].get(name)), "threads": torch.get_num_threads()}
             run = lambda: one_run(task, make, seed, spent, lr, given.progress)  # noqa: B023, E731
             runs.append(run_once(key, run, given.again, "memory"))
-        print(_row(name, task, runs), flush=True)
+        print(_row(name, runs), flush=True)
 
 
-def _row(name: str, task: Task, runs: list[dict[str, Any]]) -> str:
+def kept_runs() -> None:
+    """A row for each network, task and limit of time: its runs on the last commit it ran on."""
+    found: dict[str, dict[tuple[str, float], dict[int, dict[str, Any]]]] = {}
+    for line in (timing.RESULTS / "memory.jsonl").read_text().splitlines():
+        one = json.loads(line)
+        runs = found.setdefault(one["task"], {}).setdefault((one["network"], one["limit"]), {})
+        if any(other["commit"] != one["commit"] for other in runs.values()):
+            runs.clear()
+        runs[one["seed"]] = one
+    for task, rows in found.items():
+        print(f"\n{task}\n{HEAD}  at most")
+        for (name, limit), runs in rows.items():
+            print(f"{_row(name, list(runs.values()))} {limit:8g}")
+
+
+def _row(name: str, runs: list[dict[str, Any]]) -> str:
     tests = [one["test"] for one in runs]
-    did = sum(test <= task.goal for test in tests)
+    did = sum(test <= GOALS[runs[0]["task"].split()[0]] for test in tests)
     figures = f"{np.mean(tests):.5f} ({max(tests):.5f})"
     minutes = np.mean([one["seconds"] for one in runs]) / 60
     return (
@@ -163,6 +182,7 @@ def main() -> None:
     )
     parser.add_argument("table", nargs="?", choices=list(PUBLISHED))
     parser.add_argument("--picture", action="store_true")
+    parser.add_argument("--kept", action="store_true")
     parser.add_argument("--length", type=int, help="steps; 600 of adding, 500 of copying")
     parser.add_argument("--only", nargs="+", metavar="NETWORK")
     parser.add_argument("--minutes", type=float, help="of training, for each run")
@@ -174,6 +194,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.picture:
         picture(PICTURE)
+    if given.kept:
+        kept_runs()
     if given.table is None:
         return
     print(header(), flush=True)

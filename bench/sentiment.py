@@ -38,6 +38,9 @@ CANDIDATES: list[dict[str, Any]] = [
     {"lr": 1e-3},
     {"recurrent_only": True},
     {"min_count": 1},
+    {"tokens": "words+subwords"},
+    {"tokens": "words+subwords", "min_count": 1},
+    {"tokens": "words+subwords", "word_dropout": 0.5},
 ]
 """What `choose` tries in place of the settings, one change at a time."""
 

@@ -177,10 +177,10 @@ def searching(hidden: int, sentences: int) -> dict[str, Any]:
 
     @torch.no_grad()
     def ours() -> list[Any]:
-        state = own.encode(source, lengths)
+        state, memory = own.encode(source, lengths)
         most = [WRITTEN] * sentences
         given: dict[str, Any] = {"start": BOUNDARY, "end": BOUNDARY, "most": most, "beam": BEAM}
-        return tokens(beam_search(own.step, state, **given))
+        return tokens(beam_search(own.stepper(), state, shared=memory, **given))
 
     return {
         "elman": lambda: Contestant(ours),

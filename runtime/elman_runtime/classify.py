@@ -14,7 +14,7 @@ import numpy as np
 from elman_runtime import lexicon as lexicons
 from elman_runtime.errors import refusal, shown
 from elman_runtime.files import StrPath
-from elman_runtime.lexicon import Lexicon, shortened
+from elman_runtime.lexicon import BOTH, PARTS, Lexicon, inputs_of, shortened
 from elman_runtime.model import Model, load
 from elman_runtime.program import Interpreter, Runner
 
@@ -39,7 +39,7 @@ class Judge:
     """
 
     def __init__(
-        self, classes: Sequence[str], lexicon: Lexicon, advance: Callable[[int], Array]
+        self, classes: Sequence[str], lexicon: Lexicon, advance: Callable[[Array], Array]
     ) -> None:
         self._classes, self._lexicon, self._advance = tuple(classes), lexicon, advance
         self._last: dict[str, float] | None = None
@@ -56,7 +56,7 @@ class Judge:
         """
         if not isinstance(word, str):
             raise TypeError(f"word must be str; got {type(word).__name__}; decode or convert it")
-        for token in self._lexicon.encode(word).tolist():
+        for token in self._lexicon.encode(word):
             sure = self._advance(token).tolist()
             self._last = dict(zip(self._classes, sure, strict=True))
         if self._last is None:
@@ -64,12 +64,15 @@ class Judge:
         return dict(self._last)
 
 
-def steps_of(runner: Runner, classes: int) -> Callable[[int], Array]:
-    """What a `Judge` advances by: a step program from tokens to probabilities, at its start."""
+def steps_of(runner: Runner, classes: int) -> Callable[[Array], Array]:
+    """What a `Judge` advances by: a step program from tokens to probabilities, at its start.
+
+    A token is what a row of `Lexicon.encode` is: a number, or a word's with those of its parts.
+    """
     state, made = runner.start()[None].copy(), np.empty((1, 1, classes), runner.dtype)
 
-    def advance(token: int) -> Array:
-        runner.run(state, [np.array([[token]])], [made])
+    def advance(token: Array) -> Array:
+        runner.run(state, inputs_of(token[None, None]), [made])
         found: Array = made[0, 0].copy()
         return found
 
@@ -100,7 +103,7 @@ class TextClassifier:
         self.classes = _names(self.model)
         self.separator = str(self.model.settings.get("label_separator", ""))
         self._lexicon = _lexicon(self.model)
-        _check_ports(self.model, len(self.classes), self._lexicon.size)
+        _check_ports(self.model, len(self.classes), self._lexicon)
         main = self.model.program("main")
         self._whole = Interpreter(main, self.model.tensors, self.model.tapes)
         self._steps = self.model.runner("step") if "step" in self.model.programs else None
@@ -109,13 +112,13 @@ class TextClassifier:
         """The probability of each class, (C,)."""
         tokens = shortened(self._lexicon.encode(text))[None]
         if self._steps is None or not tokens.size:
-            found: Array = self._whole.run([tokens])[0][0][0]
+            found: Array = self._whole.run(inputs_of(tokens))[0][0][0]
             return found
         state, made = self._steps.start()[None].copy(), np.empty(0)
         for start in range(0, tokens.shape[1], _BLOCK):
             block = tokens[:, start : start + _BLOCK]
-            made = np.empty((*block.shape, len(self.classes)), self._steps.dtype)
-            self._steps.run(state, [block], [made])
+            made = np.empty((*block.shape[:2], len(self.classes)), self._steps.dtype)
+            self._steps.run(state, inputs_of(block), [made])
         last: Array = made[0, -1]
         return last
 
@@ -158,8 +161,10 @@ def _lexicon(model: Model) -> Lexicon:
         raise refusal(model.path, "extra.vocabulary", "a vocabulary", str(error), _REPAIR) from None
 
 
-def _check_ports(model: Model, classes: int, tokens: int) -> None:
+def _check_ports(model: Model, classes: int, lexicon: Lexicon) -> None:
     """Programs take tokens and give probabilities of the classes."""
+    tokens, words = lexicon.size, (("T",), "int")
+    parts = [words] * PARTS + [(("T", 1), "float")] if lexicon.kind == BOTH else []
     for name, shape in (("main", (classes,)), ("step", ("T", classes))):
         if name not in model.programs and name == "step":
             continue
@@ -168,7 +173,7 @@ def _check_ports(model: Model, classes: int, tokens: int) -> None:
         tables = [model.tensors[n.params["weight"]] for n in program.nodes if n.op == "embedding"]
         kinds = [(v.shape, v.kind) for v in inputs]
         wide = all(len(table) == tokens for table in tables)
-        if kinds != [(("T",), "int")] or [v.shape for v in outputs] != [shape] or not wide:
+        if kinds != [words, *parts] or [v.shape for v in outputs] != [shape] or not wide:
             rule = f"from {tokens} tokens to the probabilities of {classes}"
             raise refusal(model.path, f"program {name!r}", rule, f"{inputs} to {outputs}", _REPAIR)
 

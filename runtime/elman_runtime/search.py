@@ -13,8 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-Step = Callable[[Any, Any], tuple[Any, Any]]
-"""Tokens (N,) and a state of N rows to log-probabilities of the next (N, V), and the new state."""
+Step = Callable[..., tuple[Any, Any]]
+"""Tokens (N,) and a state of N rows to log-probabilities of the next (N, V), and the new state.
+
+Where the search is given what all beginnings of a row share, that comes third, with R rows: token n
+belongs to its row n // (N / R).
+"""
 
 
 @dataclass(frozen=True)
@@ -39,13 +43,19 @@ class Arrays(Protocol):
         ...
 
     def select(self, state: Any, rows: Array) -> Any:
-        """Rows of a state, by number; repeats are allowed."""
+        """Rows of a state, or of what is shared, by number; repeats are allowed."""
         ...
 
-    def likeliest(self, found: Any, count: int) -> tuple[Array, Array]:
-        """The `count` likeliest of each row of (N, V), and which they are: both (N, count).
+    def likeliest(self, found: Any, scores: Array, count: int) -> tuple[Array, Array]:
+        """The `count` likeliest continuations of each of R rows, in any order.
 
-        What is no number, or infinite, counts as -inf.
+        Args:
+            found: log-probabilities (N, V) of the next token of N = R * K beginnings; what is no
+                number, or infinite, counts as -inf.
+            scores: log-probabilities (R, K) of the beginnings, float64.
+
+        Returns:
+            their log-probabilities (R, count), float64, and the places of each among the K * V.
         """
         ...
 
@@ -70,15 +80,16 @@ class NumPyArrays:
             return type(state)(*parts) if hasattr(state, "_fields") else type(state)(parts)
         return state[rows]
 
-    def likeliest(self, found: Array, count: int) -> tuple[Array, Array]:
+    def likeliest(self, found: Array, scores: Array, count: int) -> tuple[Array, Array]:
         """By a partition; see `Arrays.likeliest`."""
-        found = np.where(np.isfinite(found), found, -np.inf)
-        cut = found.shape[1] - count
+        known = np.where(np.isfinite(found), found, -np.inf).astype(np.float64, copy=False)
+        total = (scores[..., None] + known.reshape(*scores.shape, -1)).reshape(len(scores), -1)
+        cut = total.shape[1] - count
         if cut > 0:
-            place = np.argpartition(found, cut, 1)[:, cut:]
+            place = np.argpartition(total, cut, 1)[:, cut:]
         else:
-            place = np.tile(np.arange(found.shape[1]), (len(found), 1))
-        return np.take_along_axis(found, place, 1).astype(np.float64), place
+            place = np.tile(np.arange(total.shape[1]), (len(total), 1))
+        return np.take_along_axis(total, place, 1), place
 
     def column(self, found: Array, k: int) -> Array:
         """See `Arrays.column`."""
@@ -95,6 +106,7 @@ def beam_search(
     beam: int = 5,
     length_penalty: float = 1.0,
     n_best: int = 1,
+    shared: Any = None,
     arrays: Arrays | None = None,
 ) -> list[list[Hypothesis]]:
     """The best sequences for each of R rows, searched side by side.
@@ -112,6 +124,9 @@ def beam_search(
         beam: how many beginnings are kept, 1 or more; 1 is greedy search.
         length_penalty: 0 ranks by probability, which prefers short ones; 1 by the mean per token.
         n_best: sequences to give back, at most `beam`.
+        shared: what stays the same from step to step for all beginnings of a row, such as the
+            source of a translation, with R rows as `state`; `step` is given it third. It is not
+            copied for each beginning.
         arrays: what the step computes with, by default NumPy: see `NumPyArrays`.
 
     Returns:
@@ -129,7 +144,7 @@ def beam_search(
     """
     check_search(beam, length_penalty, n_best)
     ranking = _Ranking(beam, float(length_penalty), n_best)
-    search = _Search(step, state, start, end, most, ranking, arrays or NumPyArrays())
+    search = _Search(step, state, start, end, most, ranking, shared, arrays or NumPyArrays())
     while search.rows:
         search.advance()
     for row, found in enumerate(search.found):
@@ -182,7 +197,10 @@ class _Ranking:
 
 
 class _Search:
-    """Beginnings under way: row r's are those of sentence `rows[r]`, the likeliest first."""
+    """Beginnings under way: row r's are those of sentence `rows[r]`, the likeliest first.
+
+    Each row has one beginning before the first step, and K after it.
+    """
 
     def __init__(
         self,
@@ -192,64 +210,76 @@ class _Search:
         end: int,
         most: Sequence[int],
         ranking: _Ranking,
+        shared: Any,
         arrays: Arrays,
     ) -> None:
         self._step, self._end, self._arrays = step, end, arrays
         self._ranking, self._beam, self._most = ranking, ranking.beam, list(most)
         self.found: list[list[Hypothesis]] = [[] for _ in self._most]
         self.rows = list(range(len(self._most)))
-        count = len(self.rows)
-        self._state = arrays.select(state, np.repeat(np.arange(count), self._beam))
-        self._token = np.full(count * self._beam, start, np.int64)
-        # All beams begin alike: only the first counts.
-        self._scores = np.full((count, self._beam), -np.inf)
-        self._scores[:, 0] = 0.0
-        self._written = np.empty((count, self._beam, 0), np.int64)
+        self._state, self._shared = state, shared
+        self._token = np.full(len(self.rows), start, np.int64)
+        self._scores = np.zeros((len(self.rows), 1))
+        self._written = np.empty((len(self.rows), 1, 0), np.int64)
 
     def advance(self) -> None:
         """One more token for every beginning; rows that are done leave."""
-        found, state = self._step(self._arrays.tokens(self._token), self._state)
+        more = () if self._shared is None else (self._shared,)
+        found, state = self._step(self._arrays.tokens(self._token), self._state, *more)
         values, parents, tokens = self._candidates(found)
         ends = tokens == self._end
         self._note(values, parents, ends)
         # Those that go on, in their order: those that end move behind them.
         going = np.where(ends, -np.inf, values)
         pick = np.argsort(-going, 1, kind="stable")[:, : self._beam]
-        rows = np.arange(len(self.rows))[:, None]
+        rows, width = np.arange(len(self.rows))[:, None], self._scores.shape[1]
         self._scores, parents, tokens = going[rows, pick], parents[rows, pick], tokens[rows, pick]
-        keep = np.array([not self._done(r) for r in range(len(self.rows))], bool)
-        base = np.arange(len(self.rows))[:, None] * self._beam
-        self._state = self._arrays.select(state, (base + parents)[keep].ravel())
-        self._token = tokens[keep].ravel()
-        written = np.concatenate([self._written[rows, parents], tokens[..., None]], 2)
-        self._written, self._scores = written[keep], self._scores[keep]
-        self.rows = [row for row, stays in zip(self.rows, keep, strict=True) if stays]
+        index = rows * width + parents
+        self._written = np.concatenate([self._written[rows, parents], tokens[..., None]], 2)
+        keep = [r for r in range(len(self.rows)) if not self._done(r)]
+        if len(keep) < len(self.rows):
+            index, tokens = index[keep], tokens[keep]
+            self._leave(keep)
+        self._state, self._token = self._arrays.select(state, index.ravel()), tokens.ravel()
+
+    def _leave(self, keep: list[int]) -> None:
+        """Go on with these rows alone."""
+        self._written, self._scores = self._written[keep], self._scores[keep]
+        self.rows = [self.rows[r] for r in keep]
+        if self._shared is not None:
+            self._shared = self._arrays.select(self._shared, np.asarray(keep, np.int64))
 
     def _candidates(self, found: Any) -> tuple[Array, Array, Array]:
         """The 2 K likeliest continuations of each row, of which K at least do not end.
 
         Each is a log-probability, the beginning that it continues, and a token, (R, 2 K) each.
         """
-        rows, size = len(self.rows), int(found.shape[-1])
-        wanted = min(2, size) * self._beam
-        # No beginning has more than that among them, so the rest is never looked at.
-        values, tokens = self._arrays.likeliest(found, min(wanted, size))
-        values, tokens = (v.reshape(rows, self._beam, -1) for v in (values, tokens))
-        self._must_end(values, tokens, found)
-        total = (self._scores[..., None] + values).reshape(rows, -1)
-        at = np.arange(rows)[:, None]
-        order = np.argsort(-total, 1, kind="stable")[:, :wanted]
-        return total[at, order], order // values.shape[2], tokens.reshape(rows, -1)[at, order]
+        size, width = int(found.shape[-1]), self._scores.shape[1]
+        wanted = min(2 * self._beam, width * size)
+        values, place = self._arrays.likeliest(found, self._scores, wanted)
+        order = np.argsort(-values, 1, kind="stable")
+        rows = np.arange(len(values))[:, None]
+        values, place = values[rows, order], place[rows, order]
+        parents, tokens = place // size, place % size
+        self._must_end(values, parents, tokens, found)
+        return values, parents, tokens
 
-    def _must_end(self, values: Array, tokens: Array, found: Any) -> None:
+    def _must_end(self, values: Array, parents: Array, tokens: Array, found: Any) -> None:
         """Nothing but the end for rows that have written as much as they may."""
         length = self._written.shape[2]
         full = [r for r, row in enumerate(self.rows) if length >= self._most[row]]
         if not full:
             return
-        ends = self._arrays.column(found, self._end).reshape(-1, self._beam)[full]
+        width = self._scores.shape[1]
+        ends = self._arrays.column(found, self._end).reshape(-1, width)[full]
+        total = self._scores[full] + np.where(np.isfinite(ends), ends, -np.inf)
+        order = np.argsort(-total, 1, kind="stable")
         values[full], tokens[full] = -np.inf, self._end
-        values[full, :, 0] = np.where(np.isfinite(ends), ends, -np.inf)
+        parents[full] = 0
+        kept = min(width, values.shape[1])
+        at = np.asarray(full)
+        values[at, :kept] = np.take_along_axis(total, order, 1)[:, :kept]
+        parents[at, :kept] = order[:, :kept]
 
     def _note(self, values: Array, parents: Array, ends: Array) -> None:
         """Keep what has ended among the K likeliest."""

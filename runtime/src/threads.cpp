@@ -15,14 +15,17 @@
 namespace elman {
 namespace {
 
+// Either so many tasks, whoever takes them, or one for each thread of a team.
 struct Work {
     Task task;
+    TeamTask team_task;
     void* context;
     int count;
     std::atomic<int> next{0};
     std::atomic<int> running{0};
 
     void help() {
+        if (team_task) return team_task(context, next.fetch_add(1), count);
         for (int i = next.fetch_add(1); i < count; i = next.fetch_add(1)) task(context, i);
     }
 };
@@ -49,6 +52,7 @@ public:
         } catch (const std::exception&) {
             helpers = static_cast<int>(threads_.size());  // the system gives no more of them
         }
+        if (work.team_task) work.count = helpers + 1;
         {
             const std::lock_guard<std::mutex> lock(mutex_);
             work.running = helpers;
@@ -94,14 +98,23 @@ Pool* pool = nullptr;
 
 // GNU's OpenMP, where a library of this process has it (torch does). Its idle threads spin for
 // milliseconds: threads of our own beside them would share their cores with them.
-using OpenMP = void (*)(void (*)(void*), void*, unsigned threads, unsigned flags);
+struct OpenMP {
+    void (*parallel)(void (*)(void*), void*, unsigned threads, unsigned flags) = nullptr;
+    int (*team_size)() = nullptr;  // it may give fewer threads than it was asked for
+};
 
 OpenMP find_openmp() {
+    OpenMP found;
 #if defined(ELMAN_POSIX) && defined(__linux__)
-    return reinterpret_cast<OpenMP>(dlsym(RTLD_DEFAULT, "GOMP_parallel"));
-#else
-    return nullptr;
+    found.parallel = reinterpret_cast<decltype(found.parallel)>(dlsym(RTLD_DEFAULT, "GOMP_parallel"));
+    found.team_size = reinterpret_cast<decltype(found.team_size)>(dlsym(RTLD_DEFAULT, "omp_get_num_threads"));
 #endif
+    return found;
+}
+
+const OpenMP& openmp() {
+    static const OpenMP found = find_openmp();
+    return found;
 }
 
 bool forked = false;
@@ -123,21 +136,47 @@ Pool& the_pool() {
     return *pool;
 }
 
+void in_openmp(Work& work, int helpers) {
+    const auto run = [](void* all) {
+        Work& here = *static_cast<Work*>(all);
+        if (here.team_task) here.team_task(here.context, here.next.fetch_add(1), openmp().team_size());
+        else here.help();
+    };
+    openmp().parallel(run, &work, static_cast<unsigned>(helpers) + 1, 0);
+}
+
+void run(Work& work, int helpers) {
+    if (helpers <= 0 || in_use.exchange(true, std::memory_order_acquire)) {
+        if (work.team_task) work.count = 1;
+        return work.help();
+    }
+    if (openmp().parallel && openmp().team_size && !forked) in_openmp(work, helpers);
+    else the_pool().run(work, helpers);
+    in_use.store(false, std::memory_order_release);
+}
+
 }  // namespace
 
 void parallel(int count, int threads, Task task, void* context) {
-    Work work{task, context, count};
-    const int helpers = (threads < count ? threads : count) - 1;
-    if (helpers <= 0 || in_use.exchange(true, std::memory_order_acquire)) {
-        work.help();
+    Work work{task, nullptr, context, count};
+    run(work, (threads < count ? threads : count) - 1);
+}
+
+void together(int threads, TeamTask task, void* context) {
+    Work work{nullptr, task, context, threads};
+    run(work, threads - 1);
+}
+
+void Barrier::wait(int count) noexcept {
+    const unsigned turn = turn_.load(std::memory_order_relaxed);
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == count) {
+        arrived_.store(0, std::memory_order_relaxed);
+        turn_.store(turn + 1, std::memory_order_release);
         return;
     }
-    static const OpenMP openmp = find_openmp();
-    if (openmp && !forked)
-        openmp([](void* all) { static_cast<Work*>(all)->help(); }, &work, static_cast<unsigned>(helpers) + 1, 0);
-    else
-        the_pool().run(work, helpers);
-    in_use.store(false, std::memory_order_release);
+    for (int polls = 0; turn_.load(std::memory_order_acquire) == turn;)
+        if (polls < kPolls) ++polls, pause();
+        else std::this_thread::yield();
 }
 
 }  // namespace elman

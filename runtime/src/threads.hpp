@@ -18,4 +18,27 @@ void parallel(int count, int threads, Function&& function) {
              [](void* context, int index) { (*static_cast<Function*>(context))(index); }, &function);
 }
 
+// Calls task(context, i, count) for each i in [0, count) on `count` threads, all of which run at the
+// same time, so that they may wait for each other; the caller is one. `count` is at most `threads`,
+// and 1 where `parallel` would run on the caller alone.
+using TeamTask = void (*)(void* context, int index, int count);
+void together(int threads, TeamTask task, void* context);
+
+template <class Function>
+void together(int threads, Function&& function) {
+    together(threads,
+             [](void* context, int index, int count) { (*static_cast<Function*>(context))(index, count); },
+             &function);
+}
+
+// Where the threads of a team wait until all have come; what each wrote before, all see after.
+class Barrier {
+public:
+    void wait(int count) noexcept;
+
+private:
+    std::atomic<int> arrived_{0};
+    std::atomic<unsigned> turn_{0};
+};
+
 }  // namespace elman

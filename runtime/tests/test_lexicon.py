@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from elman_runtime.lexicon import UNKNOWN, Lexicon, restored, shortened, words_of
+from elman_runtime.lexicon import (
+    BOTH,
+    PARTS,
+    UNKNOWN,
+    Lexicon,
+    inputs_of,
+    parts_of,
+    restored,
+    shortened,
+    words_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +54,29 @@ def test_a_stored_lexicon_is_the_same(words):
     assert again.encode("it's 电 film").tolist() == known.encode("it's 电 film").tolist()
 
 
+@pytest.mark.parametrize("words", [(), ("film", "funny")])
+@pytest.mark.parametrize("parts", [(), ("<fu", "fun", "电>")])
+def test_words_with_their_parts(words, parts):
+    known = restored(BOTH, Lexicon(BOTH, words, parts=parts).stored)
+    assert known == Lexicon(BOTH, words, parts=parts)
+    assert known.size == 2 + len(words) + len(parts)
+    found = known.encode("funny fun x")
+    assert found.shape == (3, 1 + PARTS)
+    assert found[:, 0].tolist() == [3 if words else UNKNOWN, UNKNOWN, UNKNOWN]
+    first = 2 + len(words)
+    assert found[0, 1:4].tolist() == ([first, first + 1, 0] if parts else [0, 0, 0])
+    assert not found[2, 1:].any()
+    assert known.encode("").shape == (0, 1 + PARTS)
+    word, *more, share = inputs_of(found[None])
+    assert (word.shape, len(more), share.shape) == ((1, 3), PARTS, (1, 3, 1))
+    assert share[0, :, 0].tolist() == ([0.5, 0.5, 1.0] if parts else [1.0, 1.0, 1.0])
+
+
+def test_parts_of_a_word_are_between_its_edges():
+    assert parts_of("ab") == ["<ab", "ab>"]
+    assert len(parts_of("a" * 50)) == 9  # the same ones count once
+
+
 def test_characters_come_from_a_vocabulary():
     known = restored("characters", "abé".encode())
     assert known.encode("Ab?").tolist() == [2, 3, UNKNOWN]
@@ -56,6 +89,9 @@ def test_characters_come_from_a_vocabulary():
     ("kind", "stored", "words"),
     [
         ("words", b"a\nb\na", "a word occurs twice"),
+        ("words", b"a\n\nb", "of another kind"),
+        (BOTH, b"a\nb", "of another kind"),
+        (BOTH, b"a\n\nb\nb", "a word occurs twice"),
         ("characters", b"ba", "are not sorted"),
         ("syllables", b"ab", "of the kind 'syllables'"),
     ],

@@ -29,8 +29,7 @@ class Layer(NamedTuple):
     @property
     def couples(self) -> bool:
         """Whether the input gate is what forgets as well: the cell has nothing else that could."""
-        own = getattr(getattr(self.owner, "cell", None), "params", ())
-        return self.forget is None and self.admit is not None and not own
+        return couples(getattr(self.owner, "cell", None))
 
     def get(self, name: str) -> Tensor | None:
         """The parameter `name` of this layer, or None."""
@@ -46,6 +45,18 @@ class Layer(NamedTuple):
         """The block of rows of `name` that belongs to a gate, or None."""
         whole = self.get(name)
         return None if whole is None else whole.chunk(self.gates)[gate]
+
+
+def couples(cell: Any) -> bool:
+    """Whether a cell's input gate is what forgets as well: it has nothing else that could."""
+    return cell is not None and not (cell.forget_gate or cell.params) and bool(cell.input_gate)
+
+
+def remembering(cell: Any) -> str | None:
+    """What spreads the memory of a cell over many steps: "chrono_", "recommended_", or nothing."""
+    if cell.forget_gate or couples(cell):
+        return "chrono_"
+    return "recommended_" if cell.__name__ in (*_LASTING, "RNNReLU") else None
 
 
 def constant(value: float) -> Initialiser:

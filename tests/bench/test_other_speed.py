@@ -29,9 +29,10 @@ def test_a_wrong_cell_of_ones_own_is_not_timed(bench, monkeypatch):
 
 
 @pytest.mark.parametrize("cell", ["MinGRU", "LRU"])
-@pytest.mark.parametrize("shape", [(2, 37, 5), (1, 1, 1), (3, 64, 4)])
-def test_every_form_of_a_scan_is_the_cell(bench, cell, shape):
-    record = bench("scan").run(cell, shape, Namespace(rounds=1))
+@pytest.mark.parametrize("size", [(2, 37, 5, 5), (1, 1, 1, 1), (3, 64, 4, 1)])
+def test_every_form_of_a_scan_is_the_cell(bench, cell, size):
+    scan = bench("scan")
+    record = scan.run(cell, scan.Size(*size), Namespace(rounds=1))
     strict = {name for name in record["check"] if name != "log space"}
     assert all(record["check"][name] <= 1 for name in strict)
     assert set(record["eager"]) | {"elman", "W x alone"} <= set(record["seconds"])
@@ -41,9 +42,15 @@ def test_the_verdict_on_a_scan_takes_the_product_out(bench):
     scan, timing = bench("scan"), bench("timing").Timing
     times = {"elman": 3.0, "loop": 8.0, "doubling": 6.0, "W x alone": 2.0, "JAX scan": 1.0}
     seconds = {name: timing(t, t, t) for name, t in times.items()}
-    text = scan.verdict({"seconds": seconds, "eager": ["loop", "doubling"]})
+    record, layer = {"seconds": seconds, "eager": ["loop", "doubling"]}, scan.Size(8, 9, 4, 4)
+    text = scan.verdict(record, layer)
     assert "best eager form, doubling: 2.00 x (reach 5, stretch 15; W x allows 3.0 x)" in text
     assert text.endswith("without W x 4.0 x")
+    # The targets are those of a layer.
+    alone = layer._replace(inputs=1)
+    assert "doubling: 2.00 x (W x allows 3.0 x)" in scan.verdict(record, alone)
+    assert str(layer) == "B 8 T 9 C 4, the layer, I = 4"
+    assert str(alone) == "B 8 T 9 C 4, the recurrence alone, I = 1"
 
 
 def test_the_forms_of_a_scan_by_hand(bench):

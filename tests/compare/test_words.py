@@ -66,6 +66,15 @@ def test_the_cheaper_one_is_named():
     assert dataclasses.replace(found, settings=same).remarks() == []
 
 
+def test_a_test_that_disagrees_is_said():
+    found = comparison([0.7, 0.71], [0.8, 0.81])
+    assert not any("disagree" in words for words in found.remarks())
+    scores = {"validation": {"repeat": 1.0}, "test": {"repeat": 0.4}}
+    other = dataclasses.replace(found, baselines=scores).remarks()[0]
+    assert "disagree: on the test repeat is best with 0.400 MASE, and GRU, " in other
+    assert "comes to 0.715" in other
+
+
 @pytest.mark.parametrize(
     ("lengths", "said"),
     [

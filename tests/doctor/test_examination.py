@@ -184,6 +184,17 @@ def test_a_memory_that_is_long_enough():
     assert examine(Recurrent("RNN", 3, 8), x, memory=30).kinds == ("vanishing",)
 
 
+def test_a_memory_longer_than_the_sequences_is_a_note():
+    found = examine(Recurrent("LRU", 3, 8), torch.randn(4, 12, 3), memory=11)
+    assert found.verdicts == ()
+    found = examine(Recurrent("LRU", 3, 8), torch.randn(4, 12, 3), memory=12)
+    (note,) = found.verdicts
+    assert found.healthy
+    assert (note.kind, note.ill) == ("memory", False)
+    assert "only 12 were seen" in note.words
+    assert "steps=13" in note.repair
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [({"memory": 0}, "memory: must be"), ({"rows": 0}, "rows: must be"), ({"steps": 1}, "steps")],

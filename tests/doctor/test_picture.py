@@ -12,6 +12,7 @@ from elman.nn import Recurrent
 from elman.report import plots
 
 X = torch.randn(2, 12, 3)
+X4 = torch.randn(2, 12, 4)
 
 
 @pytest.fixture
@@ -77,6 +78,19 @@ def test_the_picture_has_a_row_for_each_layer(kind):
     if kind == "LSTM":
         many = examine(Recurrent(kind, 4, 4, layers=2, bidirectional=True), torch.randn(2, 9, 4))
         assert len(many.figure().axes) == 12
+
+
+def test_where_nothing_is_at_its_ends_that_is_said():
+    layer = Recurrent("GRU", 4, 4)
+    words = "none at its ends"
+    assert [t.get_text() for t in examine(layer, 0.1 * X4).figure().axes[1].texts] == [words]
+    elman.init.forget_bias_(layer, -30.0)
+    assert not examine(layer, X4).figure().axes[1].texts
+
+
+def test_distances_are_whole_steps(ax):
+    picture.memory(ax, {"GRU": examine(Recurrent("GRU", 3, 5), X[:, :2]).layers["l0"].memory})
+    assert all(tick == round(tick) for tick in ax.get_xticks())
 
 
 def test_a_picture_of_nothing_is_empty():

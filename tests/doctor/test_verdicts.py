@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from elman.cells.lookup import builtin
 from elman.doctor import examine
+from elman.nn import Recurrent
 
 BENCH = Path(__file__).parents[2] / "bench"
 
@@ -54,6 +56,26 @@ def test_healthy_networks_are_let_alone(networks):
         if name.endswith("default") or "chrono" in name:
             made = make(networks.Size(6, 40, 5, 14))
             assert examine(made.model, made.batch, **made.options).kinds == (), name
+
+
+@pytest.mark.parametrize("cell", list(builtin().values()))
+def test_a_memory_that_is_too_short_has_a_line_that_mends_it(cell):
+    """Every cell that can be started with a long memory; RNN, CfC, LayerNormGRU cannot."""
+    torch.manual_seed(0)
+    inputs = 24 if "raw" in cell.inputs else 3
+    layer = Recurrent(cell, inputs, 24)
+    more = {name: torch.rand(3, 90) for name in cell.inputs if name != "raw"}
+    batch = {"x": torch.randn(3, 90, inputs), **more}
+    found = examine(layer, batch, memory=80)
+    if found.healthy:
+        return
+    line = found.verdicts[0].repair
+    if cell.__name__ in ("RNN", "CfC", "LayerNormGRU"):
+        assert "a cell with a forget gate" in line
+        return
+    assert line.startswith("elman.init.")
+    exec(line, {"elman": importlib.import_module("elman"), "model": layer})
+    assert examine(layer, batch, memory=80).healthy, line
 
 
 REPAIRED = [

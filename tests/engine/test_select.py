@@ -6,7 +6,7 @@ import warnings
 import pytest
 import torch
 
-from elman import engine
+from elman import engine, nn
 from elman.cells import GRU, LSTM, RNN, Cell
 from elman.engine import EngineUnavailable, SlowPathWarning, explain, select, use
 from elman.nn import Recurrent
@@ -105,6 +105,30 @@ def test_a_plain_lstm_is_onednn_s() -> None:
     assert explain(layer, X, lengths=[T, 0]).chosen == "native"
     assert explain(layer, X, reset=RESET).chosen == "native"
     assert explain(layer.double(), X.double()).chosen == "native"
+
+
+@pytest.mark.parametrize(
+    ("threads", "rows", "units", "chosen"),
+    [
+        (1, 1, 5, "native"),
+        (1, 2, 5, "torch"),
+        (1, 8, 512, "native"),
+        (1, 9, 512, "torch"),
+        (2, 1, 255, "torch"),
+        (2, 5, 256, "native"),
+        (2, 6, 256, "torch"),
+    ],
+)
+def test_few_rows_of_a_plain_lstm_are_not_onednn_s(threads, rows, units, chosen) -> None:
+    x, before = torch.zeros(T, rows, I), torch.get_num_threads()
+    layer, drop_in = Recurrent(LSTM, I, units), nn.LSTM(I, units)
+    torch.set_num_threads(threads)
+    try:
+        assert explain(layer, x.transpose(0, 1)).chosen == chosen
+        assert explain(drop_in, x).chosen == chosen
+        assert drop_in._in_aten(x) == (chosen == "torch")
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_one_step_of_what_aten_has_runs_there() -> None:

@@ -4,9 +4,11 @@ import itertools
 import math
 import re
 
+import numpy as np
 import pytest
 import torch
 
+from elman.nn import search as tensors
 from elman.nn.search import beam_search, check_search
 from elman_runtime import search
 
@@ -167,3 +169,45 @@ def test_log_probabilities_that_are_no_numbers_are_refused():
 def test_mistakes_are_named(given, kind, words):
     with pytest.raises(kind, match=re.escape(words)):
         check_search(*given)
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+def test_what_is_shared_is_what_each_beginning_would_have_of_its_own(beam):
+    most = [5, 0, 3, 7]
+    step, (row, before), table = model(9, rows=4)
+    given = {"start": START, "end": END, "most": most, "beam": beam}
+    widths = set()
+
+    def sharing(token, state, rows):
+        width = len(token) // len(rows)
+        widths.add(width)
+        return table[rows.repeat_interleave(width), state, token], token
+
+    found = beam_search(sharing, before, shared=row, **given)
+    assert found == beam_search(step, (row, before), **given)
+    assert widths == {1, beam}
+
+    def of_arrays(token, state, rows):
+        return table.numpy()[np.repeat(rows, len(token) // len(rows)), state, token], token
+
+    assert found == search.beam_search(of_arrays, before.numpy(), shared=row.numpy(), **given)
+
+
+@pytest.mark.parametrize("size", [300, 4000, 4001])
+@pytest.mark.parametrize("beam", [1, 5])
+def test_the_largest_by_runs_are_the_largest(size, beam, monkeypatch):
+    monkeypatch.setattr(tensors, "_MANY", 0)
+    torch.manual_seed(size)
+    found = torch.randn(7 * beam, size, dtype=torch.float64)
+    scores = torch.randn(7, beam, dtype=torch.float64)
+    total = (scores[..., None] + found.view(7, beam, size)).flatten(1)
+    place = tensors.largest(found, scores, 2 * beam)
+    expected = total.topk(2 * beam, 1).values
+    assert total.gather(1, place).sort(1, descending=True).values.equal(expected)
+    # All but two impossible: what is added to fill the last run must not be taken.
+    found[:, 2:] = -math.inf
+    place = tensors.largest(found, scores, 2 * beam)
+    assert place.shape == (7, 2 * beam)
+    assert all(len(set(row)) == 2 * beam for row in place.tolist())
+    assert place.max() < size * beam
+    assert (place % size < 2).all()

@@ -39,9 +39,9 @@ def test_a_convolution_step_by_step_is_the_whole_target():
     model, source = convolution(), torch.randint(1, 20, (3, 7))
     lengths, before = torch.tensor([7, 3, 1]), torch.randint(1, 20, (3, 40))
     whole = model(source, lengths, before).log_softmax(-1)
-    state = model.encode(source, lengths)
+    state, memory = model.encode(source, lengths)
     for t in range(before.shape[1]):
-        found, state = model.step(before[:, t], state)
+        found, state = model.step(before[:, t], state, memory)
         torch.testing.assert_close(found, whole[:, t], rtol=0, atol=1e-10)
 
 
@@ -58,11 +58,11 @@ def test_padding_has_no_influence_on_a_convolution(filling):
 def test_a_place_of_the_source_sees_both_sides_and_the_target_what_is_before():
     model, source = convolution(), torch.randint(1, 20, (1, 6))
     lengths, before = torch.tensor([6]), torch.randint(1, 20, (1, 5))
-    values = model.encode(source, lengths).memory.values
+    values = model.encode(source, lengths)[1].values
     for changed in (0, 5):
         other = source.clone()
         other[0, changed] = source[0, changed] % 19 + 1
-        moved = (model.encode(other, lengths).memory.values - values).abs().amax(-1)[0]
+        moved = (model.encode(other, lengths)[1].values - values).abs().amax(-1)[0]
         assert moved[2] > 0
     later = before.clone()
     later[0, 3] = before[0, 3] % 19 + 1

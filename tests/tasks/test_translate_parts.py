@@ -1,6 +1,8 @@
 """The parts of the translator: pairs, batches, the network, baselines, lines, scores."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +45,44 @@ def test_two_files_and_a_table_are_the_same(tmp_path):
     assert note == "a and b: 1 lines without text on both sides are left out, from 2"
 
 
+MEMORY = """
+import sys, resource
+import numpy as np
+from pathlib import Path
+from elman.data.vocabulary import learn_vocabulary
+from elman.tasks.translating.batches import ByLength
+from elman.tasks.translating.examples import prepare
+from elman.tasks.translating.pairs import read_pairs, read_parallel
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+small = read_parallel(read_pairs(Path(sys.argv[1])), None, None, 0.05, 0)
+ByLength(prepare(small, 300, 100, Path(sys.argv[3])).train, 64, 0)[0]
+before = peak()
+pairs = read_pairs(Path(sys.argv[2]))
+large = read_parallel(pairs, None, None, 0.05, 0)
+batches = ByLength(prepare(large, 300, 100, Path(sys.argv[3])).train, 64, 0)
+batches[0]
+large.sha256
+print(len(pairs), len(batches), (peak() - before) >> 10)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="resource is for Unix")
+def test_memory_does_not_grow_with_the_pairs(tmp_path):
+    def row(k):
+        return f"{k} a dog runs over the green grass {k}\t{k} ein Hund rennt über Gras {k}\n"
+
+    (tmp_path / "small.tsv").write_text("".join(map(row, range(2000))), encoding="utf-8")
+    large = "".join(map(row, range(150_000)))
+    (tmp_path / "large.tsv").write_text(large, encoding="utf-8")
+    given = [tmp_path / "small.tsv", tmp_path / "large.tsv", tmp_path / "run"]
+    run = [sys.executable, "-c", MEMORY, *map(str, given)]
+    done = subprocess.run(run, capture_output=True, text=True, check=True)
+    count, batches, megabytes = map(int, done.stdout.split())
+    assert count == 150_000
+    assert batches == -(-(count - 2000) // 64)
+    assert megabytes < 50, "files that are mapped among it; as strings and arrays they take 115"
+
+
 def test_further_fields_of_every_line_are_left_out(tmp_path):
     (tmp_path / "t.tsv").write_text("a\tb\tby me\nc\td\tby you\n")
     assert read_pairs(tmp_path / "t.tsv").target == ("b", "d")
@@ -62,8 +102,8 @@ def test_pairs_of_one_source_are_held_out_together():
 
 def test_what_is_held_out_is_the_same_in_every_process():
     found = read_parallel(pairs(60), None, None, 0.05, 0)
-    assert found.validation.source == ("a 16", "a 27", "a 45")
-    assert found.test.source == ("a 19", "a 20", "a 52")
+    assert found.validation.source == ("a 1", "a 6", "a 13")
+    assert found.test.source == ("a 23", "a 42", "a 52")
 
 
 def test_what_is_given_is_not_held_out():
@@ -153,9 +193,9 @@ def test_steps_are_the_whole(kind):
     model = network(kind)
     x = batch([(np.array([5, 6, 7, 8]), np.array([7, 2, 9])), (np.array([8]), np.array([9]))])
     whole = model(x.source, x.lengths, x.before).log_softmax(-1)
-    state = model.encode(x.source, x.lengths)
+    state, memory = model.encode(x.source, x.lengths)
     for t in range(x.before.shape[1]):
-        found, state = model.step(x.before[:, t], state)
+        found, state = model.step(x.before[:, t], state, memory)
         torch.testing.assert_close(found, whole[:, t])
 
 

@@ -67,11 +67,11 @@ def test_the_programs_are_the_network(cell, layers):
     programs = programs_of(network, builder)
     run = builder.tensors, builder.tapes
     source, lengths = padded([[3, 4, 5, 0], [7, 0], [9, 2, 11, 12, 13, 0]])
-    state = network.encode(source, lengths)
+    state, memory = network.encode(source, lengths)
     made, _ = evaluate(programs["encode"], *run, [source.numpy()], lengths.numpy())
     token = torch.tensor([0, 0, 0])
     for _ in range(4):
-        expected, state = network.step(token, state)
+        expected, state = network.step(token, state, memory)
         (found, *new), _ = evaluate(programs["step"], *run, [token.numpy(), *made], lengths.numpy())
         np.testing.assert_allclose(found, expected.detach().numpy(), rtol=0, atol=1e-12)
         made, token = (*made[:2], *new), expected.argmax(1)

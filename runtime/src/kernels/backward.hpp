@@ -12,11 +12,12 @@ class BackwardJob : public Job<V> {
     using Base = Job<V>;
     using Real = typename V::Real;
     using Base::call, Base::plan, Base::shared, Base::n, Base::units, Base::u0, Base::ld_;
-    using Base::places_, Base::global_, Base::arena_;
+    using Base::places_, Base::global_, Base::arena_, Base::exchange_, Base::matrices;
 
 public:
-    BackwardJob(const Shared<V>& shared, const BackwardCall<Real>& back, Share share)
-        : Base(shared, std::move(share)), back_(back) {
+    BackwardJob(const Shared<V>& shared, const Matrices<V>& matrices, const BackwardCall<Real>& back, Share share,
+                typename Exchange<V>::Member* exchange = nullptr)
+        : Base(shared, matrices, std::move(share), exchange), back_(back) {
         update_ = shared.stages(plan.back_update, units);
         read_ = shared.stages(plan.back_read, units);
         for (Index k = 0; k < plan.states; ++k) {
@@ -25,22 +26,28 @@ public:
             dnew_.push_back(this->ask_rows());
             past_.push_back(this->ask_rows());
         }
-        dx_ = this->ask_rows(std::max<Index>(1, plan.columns));
+        // Not where many rows lie a power of two apart: they would share the same lines of the cache.
+        const Index bytes = plan.columns * call.units * Index{sizeof(Real)};
+        in_place_ = !call.lengths && (n <= 4 || bytes % 1024 != 0);
+        column_ = in_place_ ? call.units : ld_;
+        dx_ = this->ask_rows(in_place_ ? 0 : std::max<Index>(1, plan.columns));
         sums_ = arena_.ask(std::max<Index>(1, groups()) * units);
         zero_ = arena_.ask(ld_);
         own_.assign(plan.slots.size(), 0);
         for (std::size_t i = 0; i < plan.slots.size(); ++i)
             if (is_own(plan.slots[i])) own_[i] = this->ask_rows();
+        note_reads();
     }
 
-    bool run() {
-        if (!arena_.allocate()) return false;
+    // False where memory runs out.
+    bool prepare() { return arena_.allocate(); }
+
+    void run() {
         place();
         this->clear(arena_.at(sums_), std::max<Index>(1, groups()) * units);
         for (Index r = 0; r < n; ++r) begin_row(r);
         for (Index step = 0; step < call.steps; ++step)
             this->step(call.reverse ? step : call.steps - 1 - step);
-        return true;
     }
 
     // Adds this job's share to sums (count of g, H).
@@ -51,6 +58,29 @@ public:
 
 private:
     Index groups() const { return this->count(Space::g); }
+
+    // What a step must do of its own, looked for once and not at each row of each step.
+    void note_reads() {
+        reads_s_.assign(s_.size(), false);
+        for (const Section* section : {&plan.back_read, &plan.back_update})
+            for (const Instruction& line : *section)
+                for (int i = 0; i < arity(line.op); ++i) {
+                    const Slot& slot = plan.slots[line.of[i]];
+                    if (slot.space == Space::s) reads_s_[static_cast<std::size_t>(slot.index)] = true;
+                }
+        for (std::size_t i = 0; i < plan.slots.size(); ++i) {
+            const Slot& slot = plan.slots[i];
+            if ((slot.space == Space::dy && slot.narrow) ||
+                (slot.space == Space::input && call.inputs[slot.index].narrow))
+                narrow_.push_back(i);
+            if (slot.space == Space::g || slot.space == Space::ds) results_.push_back(i);
+        }
+    }
+
+    // Whether all of a state's gradient goes to what `update` made of it.
+    bool passes_whole(std::size_t k) const {
+        return call.keep.empty() || (!call.keep[k].data && call.keep[k].share == Real(1));
+    }
 
     // A gradient of one value a row is held as its share for each unit.
     bool is_own(const Slot& s) const {
@@ -95,7 +125,8 @@ private:
                 this->local(i, arena_.at(dnew_[k]), ld_);
                 break;
             case Space::dx:
-                this->local(i, arena_.at(dx_) + k * ld_, plan.columns * ld_);
+                if (in_place_) this->over_time(i, back_.dx + k * column_ + u0, plan.columns * column_);
+                else this->local(i, arena_.at(dx_) + k * column_, plan.columns * column_);
                 break;
             case Space::dinput:
                 this->over_time(i, back_.dinputs[k] + u0, call.units);
@@ -138,6 +169,7 @@ private:
     void step(Index t) {
         const Index rows = this->active(t);
         this->move_to(t);
+        t_ = t;
         for (Index r = 0; r < rows; ++r) receive(t, r);
         for (const Stage<Real>& stage : read_) Base::run(stage.lines, rows);
         if (!plan.narrow_output.empty()) add_read(rows);
@@ -162,28 +194,31 @@ private:
             const Real* s = anew    ? this->of_state(call.start[k], k, 0, r)
                             : first ? this->of_state(call.state[k], k, 0, r)
                                     : this->of_state(call.states[k], k, before, r);
-            this->copy(this->row(s_[k], r), s, width);
+            if (reads_s_[k]) this->copy(this->row(s_[k], r), s, width);
+            if (back_.before[k]) keep_before(t, k, r, s);
             Real* carry = this->row(carry_[k], r);
             if (back_.dstates[k]) add(carry, this->of_state(back_.dstates[k], k, t, r), width);
             if (k == 0 && plan.narrow_output.empty() && back_.dy)
                 add(carry, this->of_state(back_.dy, 0, t, r), width);
         }
-        for (std::size_t i = 0; i < plan.slots.size(); ++i) {
+        for (const std::size_t i : narrow_) {
             const Slot& slot = plan.slots[i];
-            if (slot.space == Space::dy && slot.narrow) {
-                const Real* dy = back_.dy;
-                const Index at = (t * call.rows + global_[r]) * outputs_ + (dy ? output_at_[slot.index] : 0);
-                *places_[i].at(r) = dy ? dy[at] / static_cast<Real>(call.units) : Real(0);
-            }
-            if (slot.space == Space::input && call.inputs[slot.index].narrow)
+            if (slot.space == Space::input) {
                 fill(places_[i].at(r), call.inputs[slot.index].data[t * call.rows + global_[r]]);
+                continue;
+            }
+            const Real* dy = back_.dy;
+            const Index at = (t * call.rows + global_[r]) * outputs_ + (dy ? output_at_[slot.index] : 0);
+            *places_[i].at(r) = dy ? dy[at] / static_cast<Real>(call.units) : Real(0);
         }
-        for (std::size_t k = 0; k < s_.size(); ++k) {
-            if (!back_.before[k]) continue;
-            Real *to = this->of_state(back_.before[k], k, t, r), *s = this->row(s_[k], r);
-            const Real* mask = k == 0 && call.state_mask ? call.state_mask + global_[r] * call.first : nullptr;
-            for (Index i = 0; i < this->state_width(k); ++i) to[i] = mask ? s[i] * mask[i] : s[i];
-        }
+    }
+
+    void keep_before(Index t, std::size_t k, Index r, const Real* s) {
+        Real* to = this->of_state(back_.before[k], k, t, r);
+        const Index width = this->state_width(k);
+        if (k != 0 || !call.state_mask) return this->copy(to, s, width);
+        const Real* mask = call.state_mask + global_[r] * call.first + u0;
+        for (Index i = 0; i < width; ++i) to[i] = s[i] * mask[i];
     }
 
     void fill(Real* to, Real value) const {
@@ -223,13 +258,16 @@ private:
             const Real* d = this->row(carry_[k], r);
             if (!back_.dh.empty() && back_.dh[k]) this->copy(this->of_state(back_.dh[k], k, t, r), d, width);
             Real *fresh = this->row(dnew_[k], r), *past = this->row(past_[k], r);
-            const bool keeps = !call.keep.empty();
-            const Real* share = keeps && call.keep[k].data ? this->of_state(call.keep[k].data, k, t, r) : nullptr;
-            const Real all = keeps ? call.keep[k].share : Real(1);
-            for (Index i = 0; i < width; ++i) {
-                const Real part = share ? share[i] : all;
-                fresh[i] = part * d[i];
-                past[i] = (Real(1) - part) * d[i];
+            if (passes_whole(k)) {
+                this->copy(fresh, d, width);
+            } else {
+                const Keep<Real>& keep = call.keep[k];
+                const Real* share = keep.data ? this->of_state(keep.data, k, t, r) : nullptr;
+                for (Index i = 0; i < width; ++i) {
+                    const Real part = share ? share[i] : keep.share;
+                    fresh[i] = part * d[i];
+                    past[i] = (Real(1) - part) * d[i];
+                }
             }
             if (k == 0 && back_.dprojected)
                 this->copy(back_.dprojected + (t * call.rows + global_[r]) * call.first, fresh, width);
@@ -240,35 +278,57 @@ private:
         static constexpr Index none[1] = {0};
         for (Index r = 0; r < rows; ++r)  // `past` and the gradient of V's result do not overlap
             this->copy(this->row(carry_[0], r), this->row(dnew_[0], r), call.first);
-        multiply<V>({arena_.at(carry_[0]), ld_, none, 1, call.first}, rows, shared.unproject,
-                    {arena_.at(dnew_[0]), ld_, nullptr, nullptr, 0});
+        multiply<V>({arena_.at(carry_[0]), ld_, none, 1, call.first}, rows, matrices.projection,
+                    {arena_.at(dnew_[0]), ld_, nullptr, nullptr, nullptr});
     }
 
     void multiply_back(const Product& product, int k, Index rows) {
-        std::vector<Index>& offsets = offsets_;
-        offsets.clear();
-        for (const std::int32_t d : product.d) offsets.push_back(plan.slots[d].index * ld_);
+        if (n == 0) return;
         const Place<Real>& t = places_[product.t];
-        multiply<V>({arena_.at(dx_), plan.columns * ld_, offsets.data(), static_cast<Index>(offsets.size()), units},
-                    rows, shared.back[k], {t.base, ld_, nullptr, nullptr, 0});
+        multiply<V>(gradients_of(product, rows), rows, matrices.of[k], {t.base, ld_, nullptr, nullptr, nullptr});
         const Slot& vector = plan.slots[product.vector];
-        if (call.state_mask && vector.space == Space::s && vector.index == 0)
-            for (Index r = 0; r < rows; ++r)
-                for (Index i = 0; i < call.first; ++i) t.at(r)[i] *= call.state_mask[global_[r] * call.first + i];
+        if (!call.state_mask || vector.space != Space::s || vector.index != 0) return;
+        const Index width = this->state_width(0);
+        for (Index r = 0; r < rows; ++r)
+            for (Index i = 0; i < width; ++i) t.at(r)[i] *= call.state_mask[global_[r] * call.first + u0 + i];
+    }
+
+    // The gradients of a row's projections at the step at hand, column after column.
+    Real* dx_row(Index r) const {
+        if (!in_place_) return this->row(dx_, r, plan.columns);
+        return back_.dx + (t_ * call.rows + global_[r]) * plan.columns * column_ + u0;
+    }
+
+    // Those of a product's gates: all units of them, this thread's and those of others.
+    Rows<Real> gradients_of(const Product& product, Index rows) {
+        const auto gates = static_cast<Index>(product.d.size());
+        offsets_.clear();
+        for (Index j = 0; j < gates; ++j)
+            offsets_.push_back(exchange_ ? j * call.units : plan.slots[product.d[j]].index * column_);
+        if (!exchange_) return {dx_row(0), plan.columns * column_, offsets_.data(), gates, units};
+        Real* to = exchange_->next();
+        for (Index r = 0; r < rows; ++r)
+            for (Index j = 0; j < gates; ++j)
+                this->copy(to + r * exchange_->ld + j * call.units + u0,
+                           dx_row(r) + plan.slots[product.d[j]].index * column_, units);
+        exchange_->wait();
+        return {to, exchange_->ld, offsets_.data(), gates, call.units};
     }
 
     // Stores the gradients of a step, and carries that of the state to the step before.
     void pass_on(Index t, Index r) {
         Real* dx = back_.dx + (t * call.rows + global_[r]) * plan.columns * call.units + u0;
-        for (Index c = 0; c < plan.columns; ++c)
-            this->copy(dx + c * call.units, this->row(dx_, r, plan.columns) + c * ld_, units);
-        for (std::size_t i = 0; i < plan.slots.size(); ++i) {
-            const Slot& slot = plan.slots[i];
-            if (slot.space == Space::g) add(arena_.at(sums_) + slot.index * units, places_[i].at(r), units);
-            if (slot.space != Space::ds) continue;
-            const auto k = static_cast<std::size_t>(slot.index);
-            Real *carry = this->row(carry_[k], r), *past = this->row(past_[k], r), *ds = places_[i].at(r);
-            for (Index j = 0; j < this->state_width(k); ++j) carry[j] = ds[j] + past[j];
+        for (Index c = 0; !in_place_ && c < plan.columns; ++c)
+            this->copy(dx + c * call.units, dx_row(r) + c * column_, units);
+        for (const std::size_t i : results_) {
+            const auto k = static_cast<std::size_t>(plan.slots[i].index);
+            if (plan.slots[i].space == Space::g) {
+                add(arena_.at(sums_) + plan.slots[i].index * units, places_[i].at(r), units);
+                continue;
+            }
+            const Index width = this->state_width(k);
+            this->copy(this->row(carry_[k], r), places_[i].at(r), width);
+            if (!passes_whole(k)) add(this->row(carry_[k], r), this->row(past_[k], r), width);
         }
         const bool anew = this->starts_anew(t, r), first = t == this->first_step(r);
         if (!anew && !first) return;
@@ -301,9 +361,13 @@ private:
     const BackwardCall<Real>& back_;
     Stages<Real> update_, read_;
     std::vector<std::size_t> s_, carry_, dnew_, past_, own_;
+    std::vector<std::size_t> narrow_, results_;  // slots that are filled before, and taken from after
+    std::vector<bool> reads_s_;                  // of each state, by the derivative
     std::vector<Index> output_at_, offsets_;
     std::size_t dx_, sums_, zero_;
-    Index outputs_ = 0;
+    bool in_place_;  // whether gradients of projections are made where the caller wants them
+    Index column_;   // from one of them to the next
+    Index outputs_ = 0, t_ = 0;
 };
 
 }  // namespace elman::ELMAN_SET

@@ -57,11 +57,6 @@ ELMAN_INLINE void chain_tile(const Chains<typename V::Real>& c, Index row, Index
         for (int n = 0; n < N; ++n) sum[r][n].store(out + r * c.ldo + n * V::width);
 }
 
-// Most panels side by side for so many rows: at least 8 sums hide the latency of a multiplication.
-template <class V, int R>
-constexpr int kMostPanels = kManyRegisters<V> ? (R == 1 ? 8 : R == 2 ? 4 : R == 3 ? 3 : R <= 6 ? 2 : 1)
-                                              : (R == 1 ? 4 : R <= 3 ? 2 : 1);
-
 template <class V, int R, int P>
 inline void chain_panels(const Chains<typename V::Real>& c, Index row, Index panel, Index end) {
     for (; panel + P <= end; panel += P) chain_tile<V, R, P>(c, row, panel);

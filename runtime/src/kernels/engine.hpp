@@ -9,42 +9,52 @@
 #include "kernels/backward.hpp"
 #include "kernels/denormals.hpp"
 #include "kernels/forward.hpp"
+#include "kernels/shares.hpp"
 #include "threads.hpp"
 
 namespace elman::ELMAN_SET {
 
-// Rows for each thread, longest first: no thread waits for another. Where units need not know of
-// each other they are shared out too, in parts that stay in L1.
-template <class V>
-std::vector<Share> shares(const Plan& plan, const Call<typename V::Real>& call) {
-    std::vector<Index> rows(static_cast<std::size_t>(call.rows));
-    for (Index r = 0; r < call.rows; ++r) rows[static_cast<std::size_t>(r)] = r;
-    if (call.lengths)
-        std::stable_sort(rows.begin(), rows.end(),
-                         [&](Index a, Index b) { return call.lengths[a] > call.lengths[b]; });
-    bool whole = plan.whole_rows;
-    for (const Slot& slot : plan.slots) whole = whole || slot.narrow;
-    const Index units = whole || call.weight_hr ? call.units : std::min<Index>(call.units, 256);
-    const Index parts = (call.units + units - 1) / units;
-    // Below so many rows a thread, reading the matrices costs more than what is saved.
-    const Index least = plan.products.empty() ? 1 : 3;
-    Index jobs = std::max<Index>(1, std::min<Index>(call.threads, call.rows / least));
-    if (plan.products.empty()) jobs = std::max<Index>(1, std::min<Index>(call.rows, 64));
-    std::vector<Share> found;
-    for (Index part = 0; part < parts; ++part) {
-        const Index from = call.units * part / parts, to = call.units * (part + 1) / parts;
-        for (Index job = 0; job < jobs; ++job) {
-            Share share{{}, from, to - from};
-            if (call.lengths)
-                for (std::size_t r = static_cast<std::size_t>(job); r < rows.size(); r += static_cast<std::size_t>(jobs))
-                    share.rows.push_back(rows[r]);
-            else
-                for (Index r = call.rows * job / jobs; r < call.rows * (job + 1) / jobs; ++r)
-                    share.rows.push_back(r);
-            found.push_back(std::move(share));
-        }
-    }
-    return found;
+// Runs a job for each share of rows, then what `done` says of all of them in their order.
+template <class V, class Make, class Done>
+bool by_rows(const Call<typename V::Real>& call, const std::vector<Share>& all, Matrices<V>& matrices,
+             Make make, Done done) {
+    if (!matrices.pack()) return false;
+    std::vector<decltype(make(matrices, all[0], nullptr))> jobs(all.size());
+    std::atomic<bool> good{true};
+    parallel(static_cast<int>(all.size()), call.threads, [&](int i) noexcept {
+        const FlushDenormals flush_here;
+        const auto k = static_cast<std::size_t>(i);
+        jobs[k] = make(matrices, all[k], nullptr);
+        if (jobs[k]->prepare()) jobs[k]->run();
+        else good = false;
+    });
+    if (!good) return false;
+    for (const auto& job : jobs) done(*job);
+    return true;
+}
+
+// The same where each thread has some units of all rows, and its part of the matrices.
+template <class V, class Make, class Done>
+bool by_units(const Plan& plan, const Call<typename V::Real>& call, bool back, Make make, Done done) {
+    Exchange<V> exchange(plan, call, back);
+    if (!exchange.prepare()) return false;
+    std::vector<decltype(make(std::declval<Matrices<V>&>(), Share{}, nullptr))> jobs(static_cast<std::size_t>(call.threads));
+    std::atomic<bool> good{true};
+    together(call.threads, [&](int i, int count) noexcept {
+        const FlushDenormals flush_here;
+        Share share = share_of_units<V>(call, i, count);
+        typename Exchange<V>::Member here(exchange, count);
+        Matrices<V> matrices(plan, call, share.first_unit, share.units, back);
+        auto job = make(matrices, std::move(share), &here);
+        if (!matrices.pack() || !job->prepare()) good = false;
+        here.wait();  // all of them know whether all have room
+        if (good) job->run();
+        jobs[static_cast<std::size_t>(i)] = std::move(job);
+    });
+    if (!good) return false;
+    for (const auto& job : jobs)
+        if (job) done(*job);
+    return true;
 }
 
 template <class V>
@@ -52,14 +62,13 @@ bool forward(const Plan& plan, const Call<typename V::Real>& call) {
     Shared<V> shared(plan, call);
     const FlushDenormals flush;
     if (!shared.prepare(false)) return false;
-    const std::vector<Share> all = shares<V>(plan, call);
-    std::atomic<bool> good{true};
-    parallel(static_cast<int>(all.size()), call.threads, [&](int i) noexcept {
-        const FlushDenormals flush_here;
-        ForwardJob<V> job(shared, all[static_cast<std::size_t>(i)]);
-        if (!job.run()) good = false;
-    });
-    return good;
+    const auto make = [&](Matrices<V>& matrices, Share share, typename Exchange<V>::Member* exchange) {
+        return std::make_unique<ForwardJob<V>>(shared, matrices, std::move(share), exchange);
+    };
+    const auto nothing = [](const ForwardJob<V>&) {};
+    if (shares_units<V>(plan, call)) return by_units<V>(plan, call, false, make, nothing);
+    Matrices<V> matrices(plan, call, 0, call.units, false);
+    return by_rows<V>(call, shares<V>(plan, call), matrices, make, nothing);
 }
 
 template <class V>
@@ -69,20 +78,19 @@ bool backward(const Plan& plan, const BackwardCall<typename V::Real>& back) {
     Shared<V> shared(plan, call);
     const FlushDenormals flush;
     if (!shared.prepare(true)) return false;
-    const std::vector<Share> all = shares<V>(plan, call);
     const Index groups = plan.count[static_cast<int>(Space::g)];
-    // In the order of the jobs, so that threads do not decide in what order values are added.
-    std::vector<std::unique_ptr<BackwardJob<V>>> jobs(all.size());
-    std::atomic<bool> good{true};
-    parallel(static_cast<int>(all.size()), call.threads, [&](int i) noexcept {
-        const FlushDenormals flush_here;
-        const auto k = static_cast<std::size_t>(i);
-        jobs[k] = std::make_unique<BackwardJob<V>>(shared, back, all[k]);
-        if (!jobs[k]->run()) good = false;
-    });
-    if (!good) return false;
     std::vector<Real> sums(static_cast<std::size_t>(groups * call.units) + 1, Real(0));
-    for (const auto& job : jobs) job->add_sums(sums.data());
+    const auto make = [&](Matrices<V>& matrices, Share share, typename Exchange<V>::Member* exchange) {
+        return std::make_unique<BackwardJob<V>>(shared, matrices, back, std::move(share), exchange);
+    };
+    // In the order of the jobs, so that threads do not decide in what order values are added.
+    const auto add = [&](const BackwardJob<V>& job) { job.add_sums(sums.data()); };
+    if (back.clip <= 0 && shares_units<V>(plan, call)) {
+        if (!by_units<V>(plan, call, true, make, add)) return false;
+    } else {
+        Matrices<V> matrices(plan, call, 0, call.units, true);
+        if (!by_rows<V>(call, shares<V>(plan, call), matrices, make, add)) return false;
+    }
     for (std::size_t i = 0; i < plan.slots.size(); ++i)
         if (plan.slots[i].space == Space::dp) shared.constants[i].base = back.dparams[plan.slots[i].index];
     shared.run_once(plan.back_epilogue, sums.data());

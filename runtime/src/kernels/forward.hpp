@@ -10,10 +10,12 @@ class ForwardJob : public Job<V> {
     using Base = Job<V>;
     using Real = typename V::Real;
     using Base::call, Base::plan, Base::shared, Base::n, Base::units, Base::u0, Base::ld_;
-    using Base::places_, Base::global_, Base::arena_;
+    using Base::places_, Base::global_, Base::arena_, Base::exchange_, Base::matrices;
 
 public:
-    ForwardJob(const Shared<V>& shared, Share share) : Base(shared, std::move(share)) {
+    ForwardJob(const Shared<V>& shared, const Matrices<V>& matrices, Share share, typename Exchange<V>::Member* exchange = nullptr)
+        : Base(shared, matrices, std::move(share), exchange),
+          ldu_(Base::leading(std::max<Index>(1, this->count(Space::u)) * matrices.each())) {
         update_ = shared.stages(plan.update, units);
         read_ = shared.stages(plan.read, units);
         const auto states = static_cast<std::size_t>(plan.states);
@@ -22,15 +24,17 @@ public:
             next_.push_back(this->ask_rows());
             made_.push_back(differs(k) ? this->ask_rows() : next_[k]);
         }
-        u_ = this->ask_rows(std::max<Index>(1, this->count(Space::u)));
+        u_ = arena_.ask(n * ldu_);
         vector_ = this->ask_rows();
         own_.assign(plan.slots.size(), 0);
         for (std::size_t i = 0; i < plan.slots.size(); ++i)
             if (is_own(plan.slots[i])) own_[i] = this->ask_rows();
     }
 
-    bool run() {
-        if (!arena_.allocate()) return false;
+    // False where memory runs out.
+    bool prepare() { return arena_.allocate(); }
+
+    void run() {
         place();
         for (Index step = 0; step < call.steps; ++step)
             this->step(call.reverse ? call.steps - 1 - step : step);
@@ -39,7 +43,6 @@ public:
                 for (std::size_t k = 0; k < now_.size(); ++k)
                     this->copy(this->of_state(call.final[k], k, 0, r),
                                this->of_state(call.state[k], k, 0, r), this->state_width(k));
-        return true;
     }
 
 private:
@@ -80,7 +83,7 @@ private:
                     this->over_time(i, const_cast<Real*>(call.inputs[k].data) + u0, call.units);
                     break;
                 case Space::u:
-                    this->local(i, arena_.at(u_) + k * ld_, u_columns() * ld_);
+                    this->local(i, arena_.at(u_) + k * matrices.each(), ldu_);
                     break;
                 case Space::fresh:
                     this->local(i, arena_.at(made_[k]), ld_);
@@ -102,8 +105,6 @@ private:
         }
         outputs_ = outputs;
     }
-
-    Index u_columns() const { return std::max<Index>(1, this->count(Space::u)); }
 
     void step(Index t) {
         const Index rows = this->active(t);
@@ -151,33 +152,31 @@ private:
     }
 
     void project(const Product& product, int k, Index t, Index rows) {
-        static constexpr Index none[1] = {0};
-        const Slot& slot = plan.slots[product.vector];
-        const Index depth = shared.width(product.vector, units);
-        Real* a = places_[product.vector].base;
-        Index lda = ld_;
-        const bool masked = call.state_mask && slot.space == Space::s && slot.index == 0;
-        if (masked || places_[product.vector].row != this->local_.data()) {
-            for (Index r = 0; r < rows; ++r) gather(product.vector, r, depth, masked);
-            a = arena_.at(vector_);
-        }
-        const Rows<Real> in{a, lda, none, 1, depth};
-        for (Index r = 0; r < rows; ++r)
+        const Rows<Real> in = vector_of(product, rows);
+        const bool adds = matrices.adds[k];
+        for (Index r = 0; adds && r < rows; ++r)
             this->adds_[r] = call.x + (t * call.rows + global_[r]) * plan.gates * call.units;
-        for (std::size_t j = 0; j < product.gates.size(); ++j) {
-            Real* out = arena_.at(u_) + (product.first_u + static_cast<Index>(j)) * ld_;
-            const bool added = product.added[j] >= 0;
-            multiply<V>(in, rows, shared.ahead[k][j],
-                        {out, u_columns() * ld_, shared.bias[k][j],
-                         added ? this->adds_.data() : nullptr, added ? product.added[j] * call.units : 0});
-        }
+        multiply<V>(in, rows, matrices.of[k],
+                    {arena_.at(u_) + product.first_u * matrices.each(), ldu_, matrices.bias[k],
+                     adds ? this->adds_.data() : nullptr, matrices.added[k].data()});
     }
 
-    void gather(std::int32_t vector, Index r, Index depth, bool masked) {
-        const Real* from = places_[vector].at(r);
-        Real* to = this->row(vector_, r);
-        const Real* mask = masked ? call.state_mask + global_[r] * call.first : nullptr;
-        for (Index i = 0; i < depth; ++i) to[i] = mask ? from[i] * mask[i] : from[i];
+    // What U multiplies: all units of it, this thread's and those of others.
+    Rows<Real> vector_of(const Product& product, Index rows) {
+        static constexpr Index none[1] = {0};
+        const Place<Real>& place = places_[product.vector];
+        const Slot& slot = plan.slots[product.vector];
+        const Index here = shared.width(product.vector, units), depth = shared.width(product.vector, call.units);
+        const bool masked = call.state_mask && slot.space == Space::s && slot.index == 0;
+        if (!exchange_ && !masked && place.row == this->local_.data()) return {place.base, place.stride, none, 1, depth};
+        Real* to = exchange_ ? exchange_->next() : arena_.at(vector_);
+        const Index ld = exchange_ ? exchange_->ld : ld_;
+        for (Index r = 0; r < rows; ++r) {
+            const Real *from = place.at(r), *mask = masked ? call.state_mask + global_[r] * call.first + u0 : nullptr;
+            for (Index i = 0; i < here; ++i) to[r * ld + u0 + i] = mask ? from[i] * mask[i] : from[i];
+        }
+        if (exchange_) exchange_->wait();
+        return {to, ld, none, 1, depth};
     }
 
     // Projection V, zoneout, and storing.
@@ -190,8 +189,8 @@ private:
                                this->row(made_[k], r), units);
             const bool projected = k == 0 && call.weight_hr;
             if (projected)
-                multiply<V>({arena_.at(made_[k]), ld_, none, 1, units}, rows, shared.project,
-                            {arena_.at(next_[k]), ld_, nullptr, nullptr, 0});
+                multiply<V>({arena_.at(made_[k]), ld_, none, 1, units}, rows,
+                            matrices.projection, {arena_.at(next_[k]), ld_, nullptr, nullptr, nullptr});
             if (!call.keep.empty() && keeps(k))
                 for (Index r = 0; r < rows; ++r) zone_out(t, k, r, projected ? next_[k] : made_[k]);
         }
@@ -241,6 +240,7 @@ private:
     Stages<Real> update_, read_;
     std::vector<std::size_t> now_, next_, made_, own_;  // made: what update makes, now next without V
     std::size_t u_, vector_;
+    Index ldu_;  // from a row of u to the next
     Index outputs_ = 0;
 };
 

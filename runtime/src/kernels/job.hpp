@@ -1,10 +1,11 @@
-// What one thread does of a call: some rows, and where units do not need each other some of those.
+// What one thread does of a call: some rows, some units.
 #pragma once
 
 #include <algorithm>
 #include <cstring>
 #include <vector>
 
+#include "kernels/exchange.hpp"
 #include "kernels/shared.hpp"
 
 namespace elman::ELMAN_SET {
@@ -21,8 +22,10 @@ class Job {
 public:
     using Real = typename V::Real;
 
-    Job(const Shared<V>& shared, Share share)
-        : shared(shared), plan(shared.plan), call(shared.call), share_(std::move(share)),
+    // With an exchange, other threads have the other units of these rows, and are at the same step.
+    Job(const Shared<V>& shared, const Matrices<V>& matrices, Share share, typename Exchange<V>::Member* exchange)
+        : shared(shared), matrices(matrices), plan(shared.plan), call(shared.call), exchange_(exchange),
+          share_(std::move(share)),
           n(static_cast<Index>(share_.rows.size())), units(share_.units), u0(share_.first_unit),
           ld_(leading(padded<V>(std::max(units, call.first)))),
           places_(shared.constants), adds_(n), global_(share_.rows.data()) {
@@ -107,8 +110,10 @@ protected:
     }
 
     const Shared<V>& shared;
+    const Matrices<V>& matrices;
     const Plan& plan;
     const Call<Real>& call;
+    typename Exchange<V>::Member* exchange_;
 
 private:
     struct Moving {

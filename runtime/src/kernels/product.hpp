@@ -37,6 +37,42 @@ void pack(Index columns, Index depth, typename V::Real* out, At at) {
                 *out++ = first + j < columns ? at(first + j, k) : typename V::Real(0);
 }
 
+// The same for rows of W that lie in memory as they are, W[c][k] at w + c * stride + k: a block of
+// each at a time, so that what is read stays in L1.
+template <class V, class Real = typename V::Real>
+void pack_rows(const Real* w, Index stride, Index columns, Index depth, Real* out) {
+    constexpr Index block = 16;
+    for (Index first = 0; first < columns; first += kPanel<V>, out += kPanel<V> * depth) {
+        const Index here = std::min(kPanel<V>, columns - first);
+        for (Index k0 = 0; k0 < depth; k0 += block) {
+            const Index ks = std::min(block, depth - k0);
+            Real* to = out + k0 * kPanel<V>;
+            for (Index j = 0; j < here; ++j)
+                for (Index k = 0; k < ks; ++k) to[k * kPanel<V> + j] = w[(first + j) * stride + k0 + k];
+            for (Index j = here; j < kPanel<V>; ++j)
+                for (Index k = 0; k < ks; ++k) to[k * kPanel<V> + j] = 0;
+        }
+    }
+}
+
+// The same for W[c][k] at w + k * stride + c, where these `run` values of k are a part of `depth`.
+template <class V, class Real = typename V::Real>
+void pack_columns(const Real* w, Index stride, Index columns, Index run, Index depth, Real* out) {
+    for (Index first = 0; first < columns; first += kPanel<V>, out += kPanel<V> * depth) {
+        const Index here = std::min(kPanel<V>, columns - first);
+        for (Index k = 0; k < run; ++k) {
+            const Real* from = w + k * stride + first;
+            Real* to = out + k * kPanel<V>;
+            if (here == kPanel<V>) {
+                V::load(from).store(to);
+                V::load(from + V::width).store(to + V::width);
+                continue;
+            }
+            for (Index j = 0; j < kPanel<V>; ++j) to[j] = j < here ? from[j] : Real(0);
+        }
+    }
+}
+
 // Rows a: `segments` runs of `run` values each, run i at a + r * lda + offset[i];
 // segments * run = depth.
 template <class Real>
@@ -47,13 +83,18 @@ struct Rows {
     Index segments, run;
 };
 
+// What is added to the sums of one panel: `count` values of a row, from `at` on; none where at < 0.
+struct Added {
+    Index at, count;
+};
+
 template <class Real>
 struct Target {
     Real* out;           // (rows, ldo); whole panels are written, so ldo >= padded(columns)
     Index ldo;
     const Real* bias;    // padded(columns), or null
-    const Real* const* add;  // for each row `columns` values, or null
-    Index add_offset;
+    const Real* const* add;  // for each row what `added` finds its values in, or null
+    const Added* added;  // of each panel
 };
 
 template <class V, int R, int P>
@@ -86,20 +127,14 @@ inline void tile(const Rows<typename V::Real>& in, Index row, const Panels<typen
             V v = sum[r][n];
             if (to.bias) v = v + V::load(to.bias + c);
             if (to.add) {
-                const Index left = w.columns - c;
-                const Real* more = to.add[row + r] + to.add_offset + c;
-                if (left >= V::width) v = v + V::load(more);
-                else if (left > 0) v = v + V::load(more, static_cast<int>(left));
+                const Added& added = to.added[c / kPanel<V>];
+                const Index from = n % 2 * V::width, left = added.count - from;
+                const Real* more = to.add[row + r] + added.at + from;
+                if (added.at >= 0 && left >= V::width) v = v + V::load(more);
+                else if (added.at >= 0 && left > 0) v = v + V::load(more, static_cast<int>(left));
             }
             v.store(to.out + (row + r) * to.ldo + c);
         }
-}
-
-template <class V, int R, int P>
-inline void rows_by(const Rows<typename V::Real>& in, Index row,
-                    const Panels<typename V::Real>& w, Index& column, Index end,
-                    const Target<typename V::Real>& to) {
-    for (; column + P * kPanel<V> <= end; column += P * kPanel<V>) tile<V, R, P>(in, row, w, column, to);
 }
 
 // Vectors of 64 bytes come with 32 registers, others with 16.
@@ -110,65 +145,39 @@ constexpr bool kManyRegisters = V::width * sizeof(typename V::Real) >= 64;
 template <class V>
 constexpr int kRows = kManyRegisters<V> ? 12 : 6;
 
+// Most panels side by side for so many rows: at least 8 sums hide the latency of a multiplication.
 template <class V, int R>
-inline void few(const Rows<typename V::Real>& in, Index row, const Panels<typename V::Real>& w,
-                const Target<typename V::Real>& to) {
-    // 8 sums at least hide the latency of a multiplication.
-    constexpr int most = kManyRegisters<V> ? (R == 1 ? 8 : R == 2 ? 4 : R == 3 ? 3 : R <= 6 ? 2 : 1)
-                                            : (R == 1 ? 4 : R <= 3 ? 2 : 1);
-    const Index end = padded<V>(w.columns);
-    Index column = 0;
-    rows_by<V, R, most>(in, row, w, column, end, to);
-    if (most >= 4) rows_by<V, R, most >= 4 ? 2 : 1>(in, row, w, column, end, to);
-    if (most >= 2) rows_by<V, R, 1>(in, row, w, column, end, to);
+constexpr int kMostPanels = kManyRegisters<V> ? (R == 1 ? 8 : R == 2 ? 4 : R == 3 ? 3 : R <= 6 ? 2 : 1)
+                                              : (R == 1 ? 4 : R <= 3 ? 2 : 1);
+
+template <class V, int R, int P>
+inline void panels_by(const Rows<typename V::Real>& in, Index row, const Panels<typename V::Real>& w,
+                      Index column, Index end, const Target<typename V::Real>& to) {
+    for (; column + P * kPanel<V> <= end; column += P * kPanel<V>) tile<V, R, P>(in, row, w, column, to);
+    if constexpr (P > 1) panels_by<V, R, P - 1>(in, row, w, column, end, to);
 }
 
-template <class V, int R>
-struct Few {
-    static void run(int rows, const Rows<typename V::Real>& in, Index row,
-                    const Panels<typename V::Real>& w, const Target<typename V::Real>& to) {
-        if (rows == R) few<V, R>(in, row, w, to);
-        else Few<V, R - 1>::run(rows, in, row, w, to);
-    }
-};
-
-template <class V>
-struct Few<V, 0> {
-    static void run(int, const Rows<typename V::Real>&, Index, const Panels<typename V::Real>&,
-                    const Target<typename V::Real>&) {}
-};
-
-template <class V, int R>
-struct Panelwise {
-    static void run(int rows, const Rows<typename V::Real>& in, Index row,
-                    const Panels<typename V::Real>& w, Index column,
-                    const Target<typename V::Real>& to) {
-        if (rows == R) tile<V, R, 1>(in, row, w, column, to);
-        else Panelwise<V, R - 1>::run(rows, in, row, w, column, to);
-    }
-};
-
-template <class V>
-struct Panelwise<V, 0> {
-    static void run(int, const Rows<typename V::Real>&, Index, const Panels<typename V::Real>&,
-                    Index, const Target<typename V::Real>&) {}
-};
+// Some panels of some rows, at most kRows of them.
+template <class V, int R = 1>
+inline void few_rows(int rows, const Rows<typename V::Real>& in, Index row,
+                     const Panels<typename V::Real>& w, Index column, Index end,
+                     const Target<typename V::Real>& to) {
+    if (rows == R) panels_by<V, R, kMostPanels<V, R>>(in, row, w, column, end, to);
+    else if constexpr (R < kRows<V>) few_rows<V, R + 1>(rows, in, row, w, column, end, to);
+}
 
 template <class V>
 void multiply(const Rows<typename V::Real>& in, Index rows, const Panels<typename V::Real>& w,
               const Target<typename V::Real>& to) {
     if (rows <= 0) return;
-    if (rows <= kRows<V>) {
-        Few<V, kRows<V>>::run(static_cast<int>(rows), in, 0, w, to);
-        return;
-    }
+    const Index end = padded<V>(w.columns);
+    if (rows <= kRows<V>) return few_rows<V>(static_cast<int>(rows), in, 0, w, 0, end, to);
     // Blocks of rows that are as even as can be, each panel for all of them while it is in L1.
     const Index blocks = (rows + kRows<V> - 1) / kRows<V>;
-    const Index end = padded<V>(w.columns);
     for (Index column = 0; column < end; column += kPanel<V>)
         for (Index block = 0; block < blocks; ++block) {
             const Index first = rows * block / blocks, last = rows * (block + 1) / blocks;
-            Panelwise<V, kRows<V>>::run(static_cast<int>(last - first), in, first, w, column, to);
+            few_rows<V>(static_cast<int>(last - first), in, first, w, column, column + kPanel<V>, to);
         }
 }
 

@@ -1,4 +1,4 @@
-// What all threads of a call read: packed matrices, and the rows that are the same at every step.
+// What all threads of a call read: the rows that are the same at every step.
 #pragma once
 
 #include <vector>
@@ -6,6 +6,7 @@
 #include "kernels/buffer.hpp"
 #include "call.hpp"
 #include "kernels/interpret.hpp"
+#include "kernels/matrices.hpp"
 
 namespace elman::ELMAN_SET {
 
@@ -31,30 +32,18 @@ public:
         narrow = call.first != call.units;
         padded_units = padded<V>(units);
         ask_constants();
-        for (const Product& product : plan.products) ask_product(product);
-        if (call.weight_hr) {
-            ahead_ = arena_.ask(padded<V>(call.first) * units);
-            back_ = arena_.ask(padded<V>(units) * call.first);
-        }
     }
 
-    // Packs and runs the prologues; false where memory runs out.
+    // Runs the prologues; false where memory runs out.
     bool prepare(bool backward) {
         if (!arena_.allocate()) return false;
         place_constants();
         run_once(plan.prologue);
         if (backward) run_once(plan.back_prologue);
-        for (std::size_t k = 0; k < plan.products.size(); ++k) pack_product(k, backward);
-        if (call.weight_hr) pack_projection(backward);
         return true;
     }
 
-    // How many values a row of a slot has; `all` is H or the part of it that a thread has.
-    Index width(std::int32_t slot, Index all) const {
-        const Slot& s = plan.slots[slot];
-        if (s.narrow) return 1;
-        return narrow && is_first(s) ? call.first : all;
-    }
+    Index width(std::int32_t slot, Index all) const { return width_of(plan, call, slot, all); }
 
     Index width_of_state(std::size_t k) const { return k == 0 ? call.first : units; }
 
@@ -93,24 +82,8 @@ public:
     Index units, padded_units;
     bool narrow;                         // P < H
     std::vector<Place<Real>> constants;  // of slots that no row or step changes
-    std::vector<std::vector<Panels<Real>>> ahead;  // of each product and gate
-    std::vector<std::vector<const Real*>> bias;
-    std::vector<Panels<Real>> back;                // of each product
-    Panels<Real> project, unproject;               // V
 
 private:
-    static bool is_first(const Slot& s) {
-        switch (s.space) {
-            case Space::s: case Space::final: case Space::ds: case Space::dfinal:
-            case Space::dstart: case Space::start:
-                return s.index == 0;
-            case Space::t:  // P < H only where every product is of the first state
-                return true;
-            default:
-                return false;
-        }
-    }
-
     static bool lasts(Space space) {
         return space == Space::p || space == Space::f || space == Space::start ||
                space == Space::number || space == Space::dp || space == Space::dstart ||
@@ -136,55 +109,8 @@ private:
         }
     }
 
-    void ask_product(const Product& product) {
-        const Index gates = static_cast<Index>(product.gates.size());
-        packed_.push_back(arena_.ask(gates * padded_units * std::max(units, call.first)));
-        packed_back_.push_back(arena_.ask(padded<V>(std::max(units, call.first)) * gates * units));
-        biases_.push_back(arena_.ask(gates * padded_units));
-    }
-
-    void pack_product(std::size_t k, bool backward) {
-        const Product& product = plan.products[k];
-        const Index gates = static_cast<Index>(product.gates.size());
-        const Index depth = width(product.vector, units);
-        if (backward) {
-            Real* out = arena_.at(packed_back_[k]);
-            pack<V>(depth, gates * units, out, [&](Index c, Index i) {
-                return call.weight_hh[(product.gates[i / units] * units + i % units) * depth + c];
-            });
-            back.push_back({out, depth, gates * units});
-            return;
-        }
-        ahead.emplace_back();
-        bias.emplace_back();
-        for (Index j = 0; j < gates; ++j) {
-            const Real* rows = call.weight_hh + product.gates[j] * units * depth;
-            Real* out = arena_.at(packed_[k]) + j * padded_units * depth;
-            pack<V>(units, depth, out, [&](Index c, Index i) { return rows[c * depth + i]; });
-            ahead[k].push_back({out, units, depth});
-            Real* shift = arena_.at(biases_[k]) + j * padded_units;
-            for (Index c = 0; c < padded_units; ++c)
-                shift[c] = call.bias_hh && c < units ? call.bias_hh[product.gates[j] * units + c] : Real(0);
-            bias[k].push_back(call.bias_hh ? shift : nullptr);
-        }
-    }
-
-    void pack_projection(bool backward) {
-        const Index first = call.first;
-        if (backward) {
-            Real* out = arena_.at(back_);
-            pack<V>(units, first, out, [&](Index c, Index i) { return call.weight_hr[i * units + c]; });
-            unproject = {out, units, first};
-        } else {
-            Real* out = arena_.at(ahead_);
-            pack<V>(first, units, out, [&](Index c, Index i) { return call.weight_hr[c * units + i]; });
-            project = {out, first, units};
-        }
-    }
-
     Arena<Real> arena_;
-    std::vector<std::size_t> numbers_, packed_, packed_back_, biases_;
-    std::size_t ahead_ = 0, back_ = 0;
+    std::vector<std::size_t> numbers_;
 };
 
 }  // namespace elman::ELMAN_SET

@@ -70,9 +70,41 @@ void at_most_so_many(int threads) {
     check(most <= threads, "more threads than asked for", most);
 }
 
+// A team's threads run at once, or they would wait for each other for ever: what each wrote before
+// a barrier, all read after it. `values` is no atomic on purpose.
+void teams(int calls) {
+    for (int call = 0; call < calls; ++call) {
+        const int threads = 1 + call % 5;
+        int values[5] = {0}, size = 0;
+        elman::Barrier barrier;
+        elman::together(threads, [&](int index, int count) {
+            check(count >= 1 && count <= threads && index < count, "a team has the wrong size", count);
+            for (int turn = 1; turn <= 4; ++turn) {
+                values[index] = turn;
+                barrier.wait(count);
+                for (int i = 0; i < count; ++i) check(values[i] == turn, "a barrier lets through too early", i);
+                barrier.wait(count);
+            }
+            if (index == 0) size = count;
+        });
+        check(size >= 1, "a team was not run");
+        for (int i = 0; i < size; ++i) check(values[i] == 4, "one of a team was not run", i);
+    }
+}
+
+void team_within_a_call() {
+    std::atomic<int> run{0};
+    elman::parallel(3, 2, [&](int) { elman::together(4, [&](int, int count) { run += count; }); });
+    check(run == 3, "a team within a task is not of one", run);
+}
+
 void callers_at_once(int calls) {
     std::vector<std::thread> callers;
-    for (int i = 0; i < 4; ++i) callers.emplace_back([=] { many_short_calls(calls); });
+    for (int i = 0; i < 4; ++i)
+        callers.emplace_back([=] {
+            many_short_calls(calls);
+            teams(calls / 8);
+        });
     for (auto& caller : callers) caller.join();
 }
 
@@ -108,6 +140,7 @@ void forks() {
         many_short_calls(20);
         in_child("a child's calls go wrong", [] {
             many_short_calls(100);
+            teams(20);
             in_child("a grandchild's calls go wrong", [] { many_short_calls(100); });
             callers_at_once(20);
         });
@@ -151,6 +184,8 @@ int main(int count, char** arguments) {
     many_short_calls(calls);
     calls_follow_each_other(calls);
     within_a_call();
+    teams(calls / 8);
+    team_within_a_call();
     for (int threads = 1; threads <= 8; ++threads) at_most_so_many(threads);
     callers_at_once(calls / 8);
     after_a_pause();

@@ -10,6 +10,7 @@ from elman.compare.trial import Contestant
 _SHOWN = 0.05  # per cent: less is a tie
 _ALONE = 1.0  # per cent: what a single seed must show
 _NEAR = 1.01  # of the best: as good
+_OTHER = 1.05  # times the best on the test: another than validation chose
 _FASTER = 1.5
 
 
@@ -78,11 +79,26 @@ def verdict(one: Comparison) -> str:
 
 
 def remarks(one: Comparison) -> list[str]:
-    """What costs and curves say of the best cell, a sentence each."""
+    """What the test, costs and curves say of the best cell, a sentence or two each."""
     cell = one.recurrent
-    return [
-        words for words in (_cost(one, cell), _dependence(one, cell), _order(one, cell)) if words
-    ]
+    each = (_tested(one, cell), _cost(one, cell), _dependence(one, cell), _order(one, cell))
+    return [words for words in each if words]
+
+
+def _tested(one: Comparison, cell: Contestant) -> str:
+    """Whether the test has another best than validation."""
+    other = rival(one)
+    lost = mean(other.validation).value < mean(cell.validation).value
+    chosen = other.name if lost else cell.name
+    scores = {c.name: mean(c.test).value for c in one.contestants} | one.baselines["test"]
+    best = min(scores, key=scores.__getitem__)
+    if _OTHER * scores[best] >= scores[chosen]:
+        return ""
+    return (
+        f"Validation and test disagree: on the test {best} is best with {scores[best]:.3f} "
+        f"{one.metric}, and {chosen}, the best on validation, comes to "
+        f"{scores[chosen]:.3f}. With so few data neither is to be trusted far."
+    )
 
 
 def _cost(one: Comparison, cell: Contestant) -> str:

@@ -58,6 +58,24 @@ class Source:
             return _blocks_in_memory(self)
         return _decoded(self.path, encoding)
 
+    def lines(self, encoding: str = "utf-8") -> Iterator[str]:
+        """The lines one by one; only a line feed ends one, as in `wc -l`.
+
+        Raises:
+            DataError: as `blocks`.
+        """
+        rest: list[str] = []  # of a line that no block has ended yet
+        for block in self.blocks(encoding):
+            first, *more = block.split("\n")
+            rest.append(first)
+            if more:
+                yield "".join(rest)
+                yield from more[:-1]
+                rest = [more[-1]]
+        last = "".join(rest)
+        if last:
+            yield last
+
     def raw_blocks(self) -> Iterator[bytes]:
         """The bytes as they are, a block at a time; gzip is unpacked.
 

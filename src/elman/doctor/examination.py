@@ -256,7 +256,8 @@ def _lines(
 def _batch_words(traces: dict[str, Trace]) -> str:
     first = next(iter(traces.values()))
     longest = int(first.lengths.max(initial=0))
-    return f"{len(first.lengths)} rows of {longest} steps"
+    rows = len(first.lengths)
+    return f"{rows} row{'s' * (rows != 1)} of {longest} step{'s' * (longest != 1)}"
 
 
 _HEADS = ("layer", "cell", "units", "reach", "half-life", "growth", "sv", "|U|", "saturated")

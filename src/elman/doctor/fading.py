@@ -54,8 +54,19 @@ def vanishing(one: Measured) -> Iterator[Verdict]:
 
 def too_short(one: Measured, needed: int) -> Iterator[Verdict]:
     memory = one.memory
+    if memory is None or memory.reach >= needed:
+        return
     # Where fewer steps were measured than are needed, what fades within them is ill as well.
-    if memory is None or memory.reach >= min(needed, memory.steps - 1):
+    if memory.reach >= memory.steps - 1:
+        yield Verdict(
+            "memory",
+            one.name,
+            f"{needed} steps of memory are needed, and only {memory.steps} were seen: an input "
+            "counts through them all, and what is further back is not known.",
+            f"longer sequences, and elman.doctor.examine(model, batch, steps={needed + 1})",
+            {"reach (steps)": float(memory.reach), "needed (steps)": float(needed)},
+            ill=False,
+        )
         return
     yield Verdict(
         "vanishing",

@@ -153,6 +153,7 @@ def memory(ax: "Axes", curves: "Mapping[str, Memory]") -> "Axes":
     ax.set_yscale("log")
     ax.set_ylim(bottom=max(ax.get_ylim()[0], _DEEPEST))
     ax.set_xlabel("steps back", color=INK, fontsize=8)
+    ax.locator_params(axis="x", integer=True)
     return _inside(_title(ax, "effect of an input on the last output"))
 
 
@@ -198,6 +199,8 @@ def _bounded(ax: "Axes", layer: "Measured") -> "Axes":
     ax.barh(at, -low, color=BASELINE, height=0.6)
     ax.barh(at, high, color=MODEL, height=0.6)
     ax.axvline(0, color=QUIET, linewidth=0.8)
+    if not (low.any() or high.any()):
+        ax.text(0.04, (len(names) - 1) / 2, "none at its ends", va="center", color=INK, fontsize=8)
     ax.set_xlim(-1.02, 1.02)
     ax.set_xticks([-1, -0.5, 0, 0.5, 1], ["100 %", "50 %", "0", "50 %", "100 %"])
     ax.set_yticks(at, [f"{name}  {layer.bounded[name].mean:.2f}" for name in names])

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from elman import init
 from elman.doctor.measure import Measured
 
 
@@ -10,7 +11,7 @@ class Verdict:
     """One finding.
 
     - `kind`: vanishing, exploding, not finite, inputs, saturated, stuck, dead, ignored, learning
-      rate or clipping.
+      rate, clipping or memory.
     - `layer`: its name; "" for the whole model.
     - `words`: what is wrong, a sentence.
     - `evidence`: the numbers that say so.
@@ -38,14 +39,14 @@ def remembering(one: Measured, steps: int) -> str:
     small = one.spectra and one.norm < 0.7
     if one.cell is None:
         return "a cell with a forget gate: Recurrent('LSTM', ...)"
-    if one.cell.forget_gate is not None:
-        return f"elman.init.chrono_(model, t_max={max(3, steps)})"
+    chrono, start = f"elman.init.chrono_(model, t_max={max(3, steps)})", init.remembering(one.cell)
+    if start == "chrono_":
+        return chrono
     if small:
         return orthogonal(one)
-    return (
-        f"a cell with a forget gate: Recurrent('LSTM', ...), then "
-        f"elman.init.chrono_(model, t_max={max(3, steps)})"
-    )
+    if start == "recommended_":
+        return f"elman.init.recommended_(model, length={max(3, steps)})"
+    return f"a cell with a forget gate: Recurrent('LSTM', ...), then {chrono}"
 
 
 def orthogonal(one: Measured) -> str:

@@ -23,6 +23,14 @@ CELLS: dict[type[Cell], Any] = {
     LSTM: torch.lstm,
 }
 
+STEPS: dict[type[Cell], Any] = {
+    RNN: torch.rnn_tanh_cell,
+    RNNReLU: torch.rnn_relu_cell,
+    GRU: torch.gru_cell,
+    LSTM: torch.lstm_cell,
+}
+"""The same for one step, without what a loop over time needs."""
+
 
 def run(call: Call) -> Result:
     """Outputs and final state of one of the four cells that ATen has."""
@@ -42,11 +50,21 @@ def run(call: Call) -> Result:
 
 
 def _aten(cell: type[Cell], x: Tensor, state: Any, w: Weights) -> tuple[Tensor, tuple[Tensor, ...]]:
+    if _is_step(x, w):
+        found = STEPS[cell](x[:, 0], state if cell is LSTM else state[0], *w.dense())
+        final = tuple(found) if cell is LSTM else (found,)
+        return final[0][:, None], final
     first = tuple(s.unsqueeze(0) for s in state)
     # Dropout is 0, so only cuDNN reads `train`, for its reserve.
     train = torch.is_grad_enabled()
     output, final = stack(cell, x, first, w.dense(), bias=w.bias_ih is not None, train=train)
     return output, tuple(t.squeeze(0) for t in final)
+
+
+def _is_step(x: Tensor, w: Weights) -> bool:
+    """Whether this is one step of what ATen has a step of, without a graph."""
+    plain = x.shape[1] == 1 and x.device.type == "cpu" and w.weight_hr is None
+    return plain and not torch.is_grad_enabled() and not torch.compiler.is_compiling()
 
 
 def stack(

@@ -7,8 +7,7 @@ gradients of every step's projections: what is a product of whole matrices, torc
 Time comes first inside: (T, B, I). Weights are packed inside each call, and never kept.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -33,8 +32,8 @@ def why_not(call: Call) -> tuple[str, str] | None:
     if call.x.device.type != "cpu":
         return f"it runs on a CPU, not on {call.x.device.type}", ""
     dtype = call.x.dtype
-    mixed = any(t.dtype != dtype for t in _tensors(call))
-    if not _autocast() and (mixed or dtype not in DTYPES):
+    mixed = dtype not in DTYPES or {t.dtype for t in _tensors(call)} != {dtype}
+    if mixed and not _autocast():
         return "it knows float32 and float64, one of them for everything", "use float32"
     if any(k.requires_grad for k in call.keep or () if isinstance(k, Tensor)):
         return "it has no gradient for zoneout's masks", ""
@@ -78,8 +77,7 @@ def _run(call: Call, dtype: torch.dtype) -> Result:
     return Result(output.transpose(0, 1), final, states and carried(call, states, final))
 
 
-@dataclass(frozen=True)
-class _Spec:
+class _Spec(NamedTuple):
     """What a call is, but for its tensors that have gradients: autograd keeps those."""
 
     cell: type[Cell]
@@ -98,32 +96,31 @@ class _Spec:
 
     def arguments(self, tensors: Any) -> Arguments:
         """The tensors by what they are."""
-        rest = list(tensors[6:])
-
-        def take(count: int) -> list[Tensor]:
-            head, rest[:] = rest[:count], rest[count:]
-            return head
-
-        states = len(self.cell.state)
-        params, state = take(len(self.params)), take(states)
-        start = take(0 if self.reset is None else states)
-        dtype, nothing = tensors[0].dtype, tensors[0].new_empty(0)
+        x, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr = tensors[:6]
+        first = 6 + len(self.params)
+        last = first + len(self.cell.state)
+        further = last + (0 if self.reset is None else len(self.cell.state))
         keep = self.keep or ()
+        nothing = x.new_empty(0) if keep else x
         return Arguments(
-            x=tensors[0],
-            **dict(zip(_DENSE, tensors[1:6], strict=True)),
-            params=params,
-            state=state,
-            start=start,
-            inputs=take(len(self.inputs)),
-            lengths=None if self.lengths is None else self.lengths.to(torch.int64).contiguous(),
-            reset=None if self.reset is None else _time_first(self.reset),
-            mask=None if self.state_mask is None else self.state_mask.to(dtype).contiguous(),
-            keep=[_time_first(k.to(dtype)) if isinstance(k, Tensor) else nothing for k in keep],
-            share=[1.0 if isinstance(k, Tensor) else float(k) for k in keep],
-            clip=self.clip or 0.0,
-            tape=self.tape,
-            reverse=self.reverse,
+            x,
+            weight_ih,
+            weight_hh,
+            bias_ih,
+            bias_hh,
+            weight_hr,
+            list(tensors[6:first]),
+            list(tensors[first:last]),
+            list(tensors[last:further]),
+            list(tensors[further:]),
+            None if self.lengths is None else self.lengths.to(torch.int64).contiguous(),
+            None if self.reset is None else _time_first(self.reset),
+            None if self.state_mask is None else self.state_mask.to(x.dtype).contiguous(),
+            [_time_first(k.to(x.dtype)) if isinstance(k, Tensor) else nothing for k in keep],
+            [1.0 if isinstance(k, Tensor) else float(k) for k in keep],
+            self.clip or 0.0,
+            self.tape,
+            self.reverse,
         )
 
 
@@ -154,7 +151,12 @@ def _pack(call: Call, dtype: torch.dtype) -> tuple[_Spec, list[Tensor | None]]:
     start = () if call.reset is None else tuple(call.start)
     inputs = [call.inputs[name].transpose(0, 1) for name in names]
     tensors = (call.x.transpose(0, 1), *dense, *w.params.values(), *call.state, *start, *inputs)
-    return spec, [None if t is None else t.to(dtype).contiguous() for t in tensors]
+    return spec, [None if t is None else _dense(t, dtype) for t in tensors]
+
+
+def _dense(t: Tensor, dtype: torch.dtype) -> Tensor:
+    # Asking costs a tenth of what a call of `to` that does nothing costs.
+    return t if t.dtype == dtype and t.is_contiguous() else t.to(dtype).contiguous()
 
 
 def _results(spec: _Spec, found: Any) -> tuple[Tensor, ...]:

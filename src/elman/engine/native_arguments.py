@@ -5,9 +5,8 @@ S the size of a state (P of the first where it is projected, else H), O outputs.
 """
 
 import threading
-from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,9 +15,8 @@ from elman.engine.plans import prepared
 from elman_runtime import native
 
 
-@dataclass(frozen=True)
-class Arguments:
-    """One layer in one direction."""
+class Arguments(NamedTuple):
+    """One layer in one direction: what the operators take, in their order."""
 
     x: Tensor  # (T, B, I)
     weight_ih: Tensor  # (G*H, I)
@@ -39,10 +37,6 @@ class Arguments:
     tape: str
     reverse: bool
 
-    def flat(self) -> tuple[Any, ...]:
-        """As the operators take them."""
-        return tuple(getattr(self, name) for name in self.__dataclass_fields__)
-
     @property
     def sizes(self) -> tuple[int, int, int, int]:
         """T, B, H and P."""
@@ -51,8 +45,7 @@ class Arguments:
         return self.x.shape[0], self.x.shape[1], units, self.state[0].shape[1]
 
 
-@dataclass(frozen=True)
-class Forward:
+class Forward(NamedTuple):
     """What a forward pass leaves."""
 
     output: Tensor  # (T, B, O)
@@ -64,6 +57,22 @@ class Forward:
     def saved(self) -> list[Tensor]:
         """What a backward pass reads."""
         return [*self.states, *self.fresh, *self.values]
+
+
+class Gradients(NamedTuple):
+    """What a backward pass leaves, before products of whole matrices are taken."""
+
+    columns: Tensor  # (T*B, C*H): of every step's projections
+    projected: Tensor  # (T*B, P): of V's results; empty without V
+    before: list[Tensor]  # (T, B, S) each: the states that steps began with; empty where not copied
+    state: list[Tensor]  # (B, S) each
+    start: list[Tensor]  # the same, or none without `reset`
+    inputs: list[Tensor]  # (T, B, H) each
+    params: list[Tensor]  # (H,) each
+
+    def flat(self) -> list[Tensor]:
+        """As the operator returns them."""
+        return [self.columns, self.projected, *(t for part in self[2:] for t in part)]
 
 
 class Room:
@@ -82,7 +91,7 @@ class Room:
 
     def __call__(self, *shape: int) -> Tensor:
         """A tensor of its own."""
-        return torch.empty(shape, dtype=self.like.dtype, device=self.like.device)
+        return self.like.new_empty(shape)
 
     def large(self, *shape: int) -> Tensor:
         """One in large pages, which may be part of a larger one."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from elman.engine.native_arguments import Arguments, Forward, Room, seen_by_torch
+from elman.engine.native_arguments import Arguments, Forward, Gradients, Room, seen_by_torch
 from elman.engine.native_products import Products
 from elman.engine.plans import Prepared, prepared, reads_out
 from elman_runtime import native
@@ -19,8 +19,9 @@ from elman_runtime import native
 
 def recurrent(a: Arguments, *, train: bool) -> Forward:
     """Run forwards; `train` keeps every step's states and values."""
-    op = torch.ops.elman.recurrent if seen_by_torch(a.x) else _recurrent
-    found = list(op(*a.flat(), train))
+    if not seen_by_torch(a.x):
+        return _run_forwards(a, train)
+    found = list(torch.ops.elman.recurrent(*a, train))
     k = len(a.state)
     output, final, rest = found[0], found[1 : 1 + k], found[1 + k :]
     if not train:
@@ -44,17 +45,25 @@ def recurrent_backward(
     k = len(a.state)
     upstream = [None if u is None else u.contiguous() for u in up]
     upstream += [None] * (1 + 2 * k - len(upstream))
-    op = torch.ops.elman.recurrent_backward if seen_by_torch(a.x) else _lean_backward
-    found = list(op(*a.flat(), list(saved), upstream))
+    if seen_by_torch(a.x):
+        found = _parsed(a, list(torch.ops.elman.recurrent_backward(*a, list(saved), upstream)))
+    else:
+        found = _run_backwards(a, saved, upstream, lean=True)
+    dense = Products(a, found, saved)
+    dx, dinputs = dense.of_inputs(found.inputs, needs[0])
+    weights = dense.of_weights(needs[1:6])
+    return [dx, *weights, *found.params, *found.state, *found.start, *dinputs]
+
+
+def _parsed(a: Arguments, found: list[Tensor]) -> Gradients:
+    """What `Gradients.flat` made, the other way round."""
     columns, projected, rest = found[0], found[1], found[2:]
-    before, rest = rest[:k], rest[k:]
-    dstate, rest = rest[:k], rest[k:]
-    dstart, rest = rest[: len(a.start)], rest[len(a.start) :]
-    count = len(prepared(a.tape).tape.inputs)
-    dinputs, dparams = rest[:count], rest[count:]
-    dense = Products(a, columns, saved, before, projected)
-    dx, dinputs = dense.of_inputs(dinputs, needs[0])
-    return [dx, *dense.of_weights(needs[1:6]), *dparams, *dstate, *dstart, *dinputs]
+    k, count = len(a.state), len(prepared(a.tape).tape.inputs)
+    parts = []
+    for size in (k, k, len(a.start), count, len(a.params)):
+        parts.append(rest[:size])
+        rest = rest[size:]
+    return Gradients(columns, projected, *parts)
 
 
 # --- the operators -------------------------------------------------------------------------------
@@ -73,96 +82,97 @@ _define("recurrent" + _SCHEMA + "bool train) -> Tensor[]")
 _define("recurrent_backward" + _SCHEMA + "Tensor[] saved, Tensor?[] up) -> Tensor[]")
 
 
-def _outputs(a: Arguments, train: bool) -> tuple[list[Tensor], dict[str, list[Tensor | None]]]:
-    """Empty tensors for all that a forward pass writes: as a list, and by what they are."""
-    p = prepared(a.tape)
+def _outputs(a: Arguments, p: Prepared, train: bool) -> Forward:
+    """Empty tensors for all that a forward pass writes; without `train` states may be missing."""
     tape = p.tape
     steps, rows, units, first = a.sizes
     new = Room(a.x)
     widths = [first, *[units] * (len(a.state) - 1)]
-    final: list[Any] = [new(rows, w) for w in widths]
     out = sum(units if o == "H" else 1 for o in tape.outputs) if tape.outputs else first
     output = new(steps, rows, out)
-    states: list[Any] = [new(steps, rows, w) if train else None for w in widths]
-    if not tape.outputs:
-        states[0] = output
-    fresh: list[Any] = []
-    if train and (a.keep or a.weight_hr is not None):
+    states = [output] if not tape.outputs else []
+    final = [new(rows, width) for width in widths]
+    if not train:
+        return Forward(output, final, states, [], [])
+    states += [new(steps, rows, width) for width in widths[len(states) :]]
+    fresh = []
+    if a.keep or a.weight_hr is not None:
         fresh = [new(steps, rows, units) for _ in widths]
-    values: list[Any] = []
-    if train:
-        values = [new.large(steps, rows, p.values * units), new(steps, rows, p.narrow_values)]
-    extra = states[0 if tape.outputs else 1 :] if train else []
-    places = {"output": [output], "final": final, "states": states, "fresh": fresh, "v": values}
-    return [output, *final, *extra, *fresh, *values], places
+    values = [new.large(steps, rows, p.values * units), new(steps, rows, p.narrow_values)]
+    return Forward(output, final, states, fresh, values)
+
+
+def _flat(f: Forward, p: Prepared, train: bool) -> list[Tensor]:
+    """As the operator returns it: no tensor twice."""
+    states = f.states[0 if p.tape.outputs else 1 :] if train else []
+    return [f.output, *f.final, *states, *f.fresh, *f.values]
 
 
 def _address(tensor: Tensor | None) -> int:
-    return 0 if tensor is None or not tensor.numel() else tensor.data_ptr()
+    return tensor.data_ptr() if tensor is not None else 0
 
 
 def _addresses(tensors: Sequence[Tensor | None]) -> list[int]:
-    return [_address(t) for t in tensors]
+    return [0 if t is None else t.data_ptr() for t in tensors]
 
 
-def _common(
-    a: Arguments, p: Prepared, x: Tensor, places: dict[str, list[Tensor | None]]
-) -> tuple[Any, ...]:
+def _common(a: Arguments, p: Prepared, x: Tensor, f: Forward) -> tuple[Any, ...]:
     """What `_native.forward` and `_native.backward` take alike (runtime/bind/engine.cpp)."""
-    given = iter(a.inputs)
-    inputs = [a.x if name == "raw" else next(given) for name in p.tape.inputs]
-    values = places["v"] or [None, None]
+    inputs: list[Tensor] = []
+    if p.tape.inputs:
+        given = iter(a.inputs)
+        inputs = [a.x if name == "raw" else next(given) for name in p.tape.inputs]
+    states = _addresses(f.states)
     return (
         p.plan,
         native.instruction_set(),
         (*a.sizes, a.reverse, torch.get_num_threads()),
-        tuple(_addresses([x, a.weight_hh, a.bias_hh, a.weight_hr, a.lengths, a.reset, a.mask])),
+        tuple(_addresses((x, a.weight_hh, a.bias_hh, a.weight_hr, a.lengths, a.reset, a.mask))),
         [(_address(i), i.dim() == 2) for i in inputs],
         _addresses(a.params),
         _addresses(a.state),
         _addresses(a.start),
         list(zip(a.share, _addresses(a.keep), strict=True)),
         (
-            _address(places["output"][0] if p.tape.outputs else None),
-            *_addresses(values),
-            _addresses(places["states"]),
-            _addresses(places["fresh"]),
-            _addresses(places["final"]),
+            _address(f.output if p.tape.outputs else None),
+            *(_addresses(f.values) or (0, 0)),
+            states + [0] * (len(a.state) - len(states)),
+            _addresses(f.fresh),
+            _addresses(f.final),
         ),
     )
 
 
-def _recurrent(*flat: Any) -> list[Tensor]:
-    a, train = Arguments(*flat[:-1]), flat[-1]
+def _run_forwards(a: Arguments, train: bool) -> Forward:
     p = prepared(a.tape)
-    x, weight = a.x.reshape(-1, a.x.shape[2]), a.weight_ih.t()
+    x, weight = a.x.flatten(0, 1), a.weight_ih.t()
     room = Room(a.x).scratch(x.shape[0], weight.shape[1])
     if a.bias_ih is None:
         torch.mm(x, weight, out=room)
     else:
         torch.addmm(a.bias_ih, x, weight, out=room)
-    found, places = _outputs(a, train)
-    native.forward(a.x.dtype == torch.float64, *_common(a, p, room, places))
+    found = _outputs(a, p, train)
+    native.forward(a.x.dtype == torch.float64, *_common(a, p, room, found))
     return found
 
 
-def _gradients(a: Arguments, p: Prepared, lean: bool) -> dict[str, list[Tensor]]:
+def _gradients(a: Arguments, p: Prepared, lean: bool) -> Gradients:
     """Empty tensors for all that a backward pass writes; `lean` where values may decide which."""
     steps, rows, units, first = a.sizes
     new = Room(a.x)
     widths = [first, *[units] * (len(a.state) - 1)]
-    return {
-        "columns": [new.scratch(steps * rows, len(p.lowered.columns) * units)],
-        "projected": [new(steps * rows if a.weight_hr is not None else 0, first)],
-        "before": [
+    return Gradients(
+        new.scratch(steps * rows, len(p.lowered.columns) * units),
+        new(steps * rows if a.weight_hr is not None else 0, first),
+        [
             new(steps if _copied(a, p, k, lean) else 0, rows, width)
             for k, width in enumerate(widths)
         ],
-        "dstate": [new(rows, width) for width in widths],
-        "dstart": [new(rows, width) for width in widths] if a.start else [],
-        "dinputs": [new(steps, rows, units) for _ in p.tape.inputs],
-        "dparams": [new(units) for _ in a.params],
-    }
+        [new(rows, width) for width in widths],
+        [new(rows, width) for width in widths] if a.start else [],
+        [new(steps, rows, units) for _ in p.tape.inputs],
+        [new(units) for _ in a.params],
+    )
 
 
 def _copied(a: Arguments, p: Prepared, k: int, lean: bool) -> bool:
@@ -171,7 +181,7 @@ def _copied(a: Arguments, p: Prepared, k: int, lean: bool) -> bool:
     They are those of the step before where nothing came between; but one product of small matrices
     costs less than two.
     """
-    if not any(r.vector.space == "s" and r.vector.name == p.tape.state[k] for r in p.recurrences):
+    if p.tape.state[k] not in p.multiplied:
         return False
     between = a.reset is not None or (a.mask is not None and k == 0)
     if not lean or between or (a.reverse and a.lengths is not None):
@@ -182,41 +192,42 @@ def _copied(a: Arguments, p: Prepared, k: int, lean: bool) -> bool:
 _SMALL = 1 << 16
 
 
-def _lean_backward(*flat: Any) -> list[Tensor]:
-    return _recurrent_backward(*flat, lean=True)
-
-
-def _recurrent_backward(*flat: Any, lean: bool = False) -> list[Tensor]:
-    a, saved, up = Arguments(*flat[:-2]), list(flat[-2]), list(flat[-1])
+def _run_backwards(
+    a: Arguments, saved: Sequence[Tensor], up: Sequence[Tensor | None], lean: bool
+) -> Gradients:
     p, k = prepared(a.tape), len(a.state)
-    states, fresh, values = saved[:k], saved[k:-2], saved[-2:]
-    places: dict[str, list[Tensor | None]] = {
-        "output": [a.x],  # not read
-        "final": [None] * k,
-        "states": states,
-        "fresh": fresh,
-        "v": values,
-    }
+    # Neither output nor final state is read: these stand in for them.
+    kept = Forward(a.x, a.state, list(saved[:k]), list(saved[k:-2]), list(saved[-2:]))
     new = _gradients(a, p, lean)
     native.backward(
         a.x.dtype == torch.float64,
-        *_common(a, p, a.x, places),
+        *_common(a, p, a.x, kept),
         (
             _address(up[0]),
-            _address(new["columns"][0]),
-            _address(new["projected"][0]),
+            new.columns.data_ptr(),
+            new.projected.data_ptr(),
             _addresses(up[1 : 1 + k]),
             _addresses(up[1 + k :]),
-            _addresses(new["dstate"]),
-            _addresses(new["dstart"]),
+            _addresses(new.state),
+            _addresses(new.start),
             [],
-            _addresses(new["before"]),
+            _addresses(new.before),
         ),
-        _addresses(new["dinputs"]),
-        _addresses(new["dparams"]),
+        _addresses(new.inputs),
+        _addresses(new.params),
         *((a.clip,) if a.clip else ()),
     )
-    return [t for part in new.values() for t in part]
+    return new
+
+
+def _recurrent(*flat: Any) -> list[Tensor]:
+    a, train = Arguments(*flat[:-1]), flat[-1]
+    return _flat(_run_forwards(a, train), prepared(a.tape), train)
+
+
+def _recurrent_backward(*flat: Any) -> list[Tensor]:
+    saved, up = flat[-2:]
+    return _run_backwards(Arguments(*flat[:-2]), saved, up, lean=False).flat()
 
 
 _implement("recurrent", _recurrent, "CPU")
@@ -224,12 +235,14 @@ _implement("recurrent_backward", _recurrent_backward, "CPU")
 
 
 def _fake(*flat: Any) -> list[Tensor]:
-    return _outputs(Arguments(*flat[:-1]), flat[-1])[0]
+    a, train = Arguments(*flat[:-1]), flat[-1]
+    p = prepared(a.tape)
+    return _flat(_outputs(a, p, train), p, train)
 
 
 def _fake_backward(*flat: Any) -> list[Tensor]:
     a = Arguments(*flat[:-2])
-    return [t for part in _gradients(a, prepared(a.tape), lean=False).values() for t in part]
+    return _gradients(a, prepared(a.tape), lean=False).flat()
 
 
 _fake_of("elman::recurrent", _fake)

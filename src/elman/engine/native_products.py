@@ -5,33 +5,27 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from elman.engine.native_arguments import Arguments
+from elman.engine.native_arguments import Arguments, Gradients
 from elman.engine.plans import Recurrence, prepared
 
 
 class Products:
     """Gradients that are products of whole matrices, from those of every step's projections."""
 
-    def __init__(
-        self,
-        a: Arguments,
-        columns: Tensor,
-        saved: Sequence[Tensor],
-        before: list[Tensor],
-        projected: Tensor,
-    ) -> None:
-        self.a, self.saved, self.before, self.projected = a, saved, before, projected
+    def __init__(self, a: Arguments, found: Gradients, saved: Sequence[Tensor]) -> None:
+        self.a, self.saved, self.found = a, saved, found
         self.prepared = prepared(a.tape)
-        self.steps, self.rows, self.units, self.first = a.sizes
-        self.columns = columns  # (T*B, C*H)
-        self.gates = len(self.prepared.tape.gates) * self.units
+        self.units = a.weight_ih.shape[0] // len(self.prepared.tape.gates)
+        self.columns = found.columns  # (T*B, C*H)
+        gates = a.weight_ih.shape[0]
+        self.of_gates = self._part(found.columns, 0, gates)  # (T*B, G*H)
 
     def of_inputs(
         self, dinputs: list[Tensor], needed: bool
     ) -> tuple[Tensor | None, list[Tensor | None]]:
         """Of x, and of the further inputs without `raw`, which is x."""
         a, names = self.a, self.prepared.tape.inputs
-        dx = (self.columns[:, : self.gates] @ a.weight_ih).view(a.x.shape) if needed else None
+        dx = torch.mm(self.of_gates, a.weight_ih).view(a.x.shape) if needed else None
         further: list[Tensor | None] = []
         given = iter(a.inputs)
         for name, d in zip(names, dinputs, strict=True):
@@ -43,19 +37,19 @@ class Products:
 
     def of_weights(self, needs: Sequence[bool]) -> list[Tensor | None]:
         """Of W, U, b_ih, b_hh and V."""
-        a, flat = self.a, self.columns
+        a = self.a
         found: list[Tensor | None] = [None] * 5
         if needs[0]:
-            found[0] = flat[:, : self.gates].t() @ a.x.reshape(-1, a.x.shape[2])
+            found[0] = torch.mm(self.of_gates.t(), a.x.flatten(0, 1))
         if needs[1] and a.weight_hh is not None:
             found[1] = self._recurrent(a.weight_hh)
         if a.bias_ih is not None and (needs[2] or needs[3]):
-            sums = flat.sum(0)
-            found[2] = sums[: self.gates]
+            sums = self.columns.sum(0)
+            found[2] = self._part(sums, 0, a.bias_ih.shape[0])
             found[3] = None if a.bias_hh is None else self._bias(sums, a.bias_hh)
         if a.weight_hr is not None and needs[4]:
             fresh = self.saved[len(a.state)]
-            found[4] = self.projected.t() @ fresh.reshape(-1, self.units)
+            found[4] = torch.mm(self.found.projected.t(), fresh.flatten(0, 1))
         return found
 
     def _whole(self, rows: int) -> tuple[Recurrence, int] | None:
@@ -65,9 +59,14 @@ class Products:
             return found[0], found[0].runs[0][0] * self.units
         return None
 
+    @staticmethod
+    def _part(x: Tensor, first: int, count: int) -> Tensor:
+        """Columns of the last axis; a view of all of them costs as much as a small product."""
+        return x if count == x.shape[-1] else x.narrow(-1, first, count)
+
     def _bias(self, sums: Tensor, bias_hh: Tensor) -> Tensor:
-        if (whole := self._whole(len(bias_hh))) is not None:
-            return sums[whole[1] : whole[1] + len(bias_hh)].clone()
+        if (whole := self._whole(bias_hh.shape[0])) is not None:
+            return self._part(sums, whole[1], bias_hh.shape[0]).clone()
         total, h = torch.zeros_like(bias_hh), self.units
         for one in self.prepared.recurrences:
             for column, row, count in one.runs:
@@ -75,8 +74,8 @@ class Products:
         return total
 
     def _recurrent(self, weight: Tensor) -> Tensor:
-        if (whole := self._whole(len(weight))) is not None:
-            return self._outer(self.columns[:, whole[1] : whole[1] + len(weight)], whole[0])
+        if (whole := self._whole(weight.shape[0])) is not None:
+            return self._outer(self._part(self.columns, whole[1], weight.shape[0]), whole[0])
         total, h = torch.empty_like(weight), self.units
         written: set[int] = set()
         for one in self.prepared.recurrences:
@@ -105,13 +104,14 @@ class Products:
         if space == "new":
             fresh = self.saved[len(self.a.state) :][k] if self.a.keep else self.saved[k]
             return d.t() @ fresh.flatten(0, 1)
-        if self.before[k].numel():
-            return d.t() @ self.before[k].flatten(0, 1)
+        before = self.found.before[k]
+        if before.numel():
+            return torch.mm(d.t(), before.flatten(0, 1))
         # The state before a step is the one after the step before, but for the first.
-        states, batch = self.saved[k].flatten(0, 1), self.rows
+        states, batch = self.saved[k].flatten(0, 1), self.a.x.shape[1]
         early, late = (slice(batch, None), slice(None, -batch))
         ahead, behind = (late, early) if self.a.reverse else (early, late)
         first = slice(-batch, None) if self.a.reverse else slice(None, batch)
-        if self.steps == 1:
+        if self.a.x.shape[0] == 1:
             return d.t() @ self.a.state[k]
         return torch.addmm(d[first].t() @ self.a.state[k], d[ahead].t(), states[behind])

@@ -33,6 +33,10 @@ class Prepared(NamedTuple):
     """How many values of H a step saves for the derivative,"""
     narrow_values: int
     """and how many single ones."""
+    further: tuple[str, ...]
+    """Names of the inputs that are no projections, without `raw`, which is x itself."""
+    multiplied: frozenset[str]
+    """Names of the states that U multiplies as a step finds them."""
 
 
 class CannotRun(Exception):
@@ -55,7 +59,7 @@ def trouble_with(cell: type[Cell], constants: Mapping[str, float], projected: bo
 
 def further_inputs(text: str) -> tuple[str, ...]:
     """Names of the inputs of a tape that are no projections, without `raw`, which is x itself."""
-    return tuple(name for name in prepared(text).tape.inputs if name != "raw")
+    return prepared(text).further
 
 
 def reads_out(text: str) -> bool:
@@ -71,8 +75,10 @@ for _function in _functions:
 
 def _known(cell: type[Cell], constants: Mapping[str, float], projected: bool) -> str | CannotRun:
     """Traced once for each set of constants."""
-    key = (tuple(sorted(constants.items())), projected)
-    known = _texts.setdefault(cell, {})
+    key = (tuple(sorted(constants.items())) if constants else (), projected)
+    known = _texts.get(cell)
+    if known is None:
+        known = _texts.setdefault(cell, {})
     if key not in known:
         known[key] = _traced(cell, constants, projected)
     return known[key]
@@ -93,7 +99,16 @@ def prepared(text: str) -> Prepared:
     tape = from_text(text)
     lowered = lower(tape)
     found = tuple(_recurrences(tape, lowered))
-    return Prepared(tape, lowered, native.plan(lowered), found, tape.count("v"), tape.count("w"))
+    return Prepared(
+        tape,
+        lowered,
+        native.plan(lowered),
+        found,
+        tape.count("v"),
+        tape.count("w"),
+        tuple(name for name in tape.inputs if name != "raw"),
+        frozenset(str(one.vector.name) for one in found if one.vector.space == "s"),
+    )
 
 
 def _recurrences(tape: Tape, lowered: Lowered) -> list[Recurrence]:

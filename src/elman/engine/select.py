@@ -141,17 +141,39 @@ def forced_engine() -> str | None:
 forced_engine._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
-def torch_first(cell: type[Cell], x: Tensor, steps: int, plain: bool) -> bool:
+def torch_first(
+    cell: type[Cell], x: Tensor, *, steps: int, rows: int, units: int, plain: bool
+) -> bool:
     """Whether ATen's kernels, where they can run a call, are the ones to take.
 
     Under autocast a layer then gives what torch's own does; a single step is too short to pack
     weights for; and oneDNN's LSTM is a match for ours, or better (bench/layers.py), where a call
-    is `plain`: no lengths, no reset, no projected state.
+    is `plain`, which is without lengths, reset and projected state, unless rows are few.
     """
     if cell not in aten.CELLS:
         return False
     alike = steps == 1 or (x.is_cpu and torch.is_autocast_enabled("cpu"))
-    return alike or (plain and cell is LSTM and x.dtype == torch.float32)
+    if alike or not (plain and cell is LSTM and x.dtype == torch.float32):
+        return alike
+    return not (x.is_cpu and _outruns_onednn(rows, units, _threads()))
+
+
+def _outruns_onednn(rows: int, units: int, threads: int) -> bool:
+    """Whether an LSTM's loop, not its products of whole matrices, decides how long it takes.
+
+    Measured by `bench/layers.py --cells LSTM --engine native` beside the same with `torch`. Several
+    threads must have units enough to share out (`kernels/shares.hpp`), or one of them works alone.
+    """
+    if threads == 1:
+        return rows == 1 or (rows <= 8 and units >= 512)
+    return rows < 3 * threads and units >= 128 * threads
+
+
+def _threads() -> int:
+    return torch.get_num_threads()
+
+
+_threads._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def explain_call(call: Call) -> Explanation:
@@ -162,7 +184,9 @@ def explain_call(call: Call) -> Explanation:
 def _order(call: Call) -> tuple[str, ...]:
     """The engines, the fastest for this call first."""
     plain = call.lengths is None and call.reset is None and call.weights.weight_hr is None
-    if torch_first(call.cell, call.x, call.x.shape[1], plain):
+    rows, steps, _ = call.x.shape
+    units = call.state[-1].shape[-1]
+    if torch_first(call.cell, call.x, steps=steps, rows=rows, units=units, plain=plain):
         return ("torch", *(name for name in ENGINES if name != "torch"))
     return ENGINES
 

@@ -100,8 +100,9 @@ class DropIn(nn.RNNBase):
             return True
         if isinstance(input, PackedSequence) or x.dim() != 3:
             return False
-        steps = x.shape[1 if self.batch_first else 0]
-        return torch_first(self.cell, x, steps, plain=not self.proj_size)
+        rows, steps = x.shape[:2] if self.batch_first else (x.shape[1], x.shape[0])
+        sizes = {"steps": steps, "rows": rows, "units": self.hidden_size}
+        return torch_first(self.cell, x, **sizes, plain=not self.proj_size)
 
     # --- running ---------------------------------------------------------------------------------
 
@@ -152,7 +153,8 @@ class DropIn(nn.RNNBase):
         self, k: int, y: Tensor, first: Leaves, layout: Padded | Packed, reset: Tensor | None
     ) -> Call:
         layer, way = divmod(k, 2) if self.bidirectional else (k, 0)
-        state = self.cell.State(*(leaf[k] for leaf in first))
+        # A view that drops an axis of one costs less than a part, and so does its gradient.
+        state = self.cell.State(*(x.squeeze(0) if x.shape[0] == 1 else x[k] for x in first))
         return Call(
             self.cell,
             y,

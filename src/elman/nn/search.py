@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from elman import state as states
 from elman_runtime import search
@@ -17,8 +17,12 @@ from elman_runtime.search import Hypothesis, check_search
 
 __all__ = ["Hypothesis", "Step", "beam_search", "check_search"]
 
-Step = Callable[[Tensor, Any], tuple[Tensor, Any]]
-"""Tokens (N,) and a state of N rows to log-probabilities of the next (N, V), and the new state."""
+Step = Callable[..., tuple[Tensor, Any]]
+"""Tokens (N,), a state of N rows and, where it is given, what is shared to log-probabilities of the
+next (N, V), and the new state: as `elman_runtime.search.Step`."""
+
+_RUN = 32  # neighbours of which the largest is looked at first
+_MANY = 100_000  # numbers to choose from, below which that does not pay
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -33,6 +37,7 @@ def beam_search(
     beam: int = 5,
     length_penalty: float = 1.0,
     n_best: int = 1,
+    shared: Any = None,
 ) -> list[list[Hypothesis]]:
     """The best sequences for each of R rows: `elman_runtime.search.beam_search` of tensors.
 
@@ -40,6 +45,7 @@ def beam_search(
         step: see `Step`; it must not change what it is given.
         state: a tree of tensors with R rows, as `elman.state` has them.
         start, end, most, beam, length_penalty, n_best: as there.
+        shared: as there, a tree of tensors with R rows.
 
     Returns:
         for each row at most `n_best` sequences, the best first; at least one.
@@ -63,6 +69,7 @@ def beam_search(
         beam=beam,
         length_penalty=length_penalty,
         n_best=n_best,
+        shared=shared,
         arrays=_Tensors(next(iter(states.leaves(state))).device),
     )
 
@@ -77,13 +84,54 @@ class _Tensors:
         return torch.from_numpy(given).to(self._device)
 
     def select(self, state: Any, rows: Array) -> Any:
-        return states.select(state, torch.from_numpy(rows))
+        index = torch.from_numpy(rows).to(self._device)
+        return states.map_leaves(lambda t: t.index_select(0, index), state)
 
-    def likeliest(self, found: Tensor, count: int) -> tuple[Array, Array]:
-        known = found.nan_to_num(nan=-math.inf, posinf=-math.inf, neginf=-math.inf)
-        values, place = known.topk(count, 1)
-        return values.double().cpu().numpy(), place.cpu().numpy()
+    def likeliest(self, found: Tensor, scores: Array, count: int) -> tuple[Array, Array]:
+        known = torch.from_numpy(scores).to(self._device, found.dtype)
+        place, total = _chosen(found, scores, largest(found, known, count))
+        if not (total < math.inf).all():  # NaN among them too, which hides what is smaller
+            found = found.nan_to_num(nan=-math.inf, posinf=-math.inf, neginf=-math.inf)
+            place, total = _chosen(found, scores, largest(found, known, count))
+        return total, place
 
     def column(self, found: Tensor, k: int) -> Array:
         column: Array = found[:, k].double().cpu().numpy()
         return column
+
+
+def largest(found: Tensor, scores: Tensor, count: int) -> Tensor:
+    """Where in each row of `found` (R * K, V) + `scores` (R, K) the largest are: (R, count).
+
+    Places count the K * V of a row, and come in any order; NaN counts as the largest. On a CPU,
+    where it takes longer to choose from many than to go through them, the largest of each run of
+    neighbours is found first: the largest elements lie in the runs whose largest are largest.
+    """
+    size = found.shape[1]
+    if found.numel() < _MANY or found.device.type != "cpu" or size < 4 * _RUN:
+        return _largest_of_all(found, scores, count)
+    if size % _RUN:
+        found = nn.functional.pad(found, (0, -size % _RUN), value=-math.inf)
+    runs = found.shape[1] // _RUN
+    tops = found.view(-1, runs, _RUN).amax(2).view(*scores.shape, runs) + scores[..., None]
+    which = tops.flatten(1).topk(min(count, tops[0].numel()), 1, sorted=False).indices
+    within = found.view(len(scores), -1, _RUN).take_along_dim(which[..., None], 1)
+    known = scores.take_along_dim(which // runs, 1)
+    best = (within + known[..., None]).flatten(1).topk(count, 1, sorted=False).indices
+    run = which.take_along_dim(best // _RUN, 1)
+    column = run % runs * _RUN + best % _RUN
+    if size % _RUN and bool((column >= size).any()):  # of what was added, as so little is possible
+        return _largest_of_all(found[:, :size], scores, count)
+    return run // runs * size + column
+
+
+def _largest_of_all(found: Tensor, scores: Tensor, count: int) -> Tensor:
+    total = scores[..., None] + found.reshape(*scores.shape, found.shape[1])
+    return total.flatten(1).topk(count, 1, sorted=False).indices
+
+
+def _chosen(found: Tensor, scores: Array, place: Tensor) -> tuple[Array, Array]:
+    """Places, and `found` + `scores` there in the precision of the scores: both (R, count)."""
+    own = found.reshape(len(scores), -1).gather(1, place).cpu().numpy()
+    at = place.cpu().numpy()
+    return at, own + scores[np.arange(len(scores))[:, None], at // found.shape[1]]

@@ -17,7 +17,7 @@ from elman.tasks.classifying.learning import (
     majority,
     understood,
 )
-from elman.tasks.classifying.network import MeanOfWords, Resampled, Words
+from elman.tasks.classifying.network import MeanOfWords, Resampled
 from elman.tasks.classifying.reader import sizes, targets
 from elman.tasks.classifying.rivals import ConvolutionClassifier, viewed
 from elman.tasks.classifying.settings import FIT, ClassifySettings, budgeted
@@ -49,7 +49,11 @@ class Contest:
         self.data: Data = divided(found, s, self.budget.seed)
         lines = (f"  {name:<11} {words}" for name, words in understood(self.data))
         self.understood = (*lines, *(f"  warning     {note}" for note in found.notes))
-        unit = s.tokens.removesuffix("s") if self.data.reader.lexicon else "row"
+        unit = (
+            s.tokens.removesuffix("+subwords").removesuffix("s")
+            if self.data.reader.lexicon
+            else "row"
+        )
         rate = {"1 - accuracy": "error rate"}
         self.metric, self.step = rate.get(self.data.metric, self.data.metric), f"one {unit}"
         self.steps = max(1, min(s.longest, sizes(self.data.train.encoded)[1]))
@@ -77,8 +81,7 @@ class Contest:
     def _feedforward(self, s: ClassifySettings) -> nn.Module:
         reader, classes = self.data.reader, len(self.data.reader.classes)
         if reader.lexicon is not None:
-            front = Words(reader.lexicon.size, s.hidden, s.word_dropout, s.input_dropout)
-            return MeanOfWords(front, s.hidden, classes, s.dropout)
+            return MeanOfWords(front_of(s, reader, s.hidden), s.hidden, classes, s.dropout)
         assert reader.scaling is not None
         return Resampled(reader.scaling.width, s.hidden, classes, s.dropout)
 

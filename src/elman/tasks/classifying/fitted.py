@@ -20,7 +20,8 @@ from elman.tasks import stored
 from elman.tasks.classifying import reader as readers
 from elman.tasks.classifying.evaluation import Evaluation
 from elman.tasks.classifying.examples import Examples
-from elman.tasks.classifying.network import Numbers, SequenceClassifier, Words
+from elman.tasks.classifying.lexicon import BOTH
+from elman.tasks.classifying.network import Numbers, SequenceClassifier, Words, WordsAndParts
 from elman.tasks.classifying.programs import programs_of
 from elman.tasks.classifying.reader import Reader
 from elman.tasks.classifying.settings import ClassifySettings
@@ -63,12 +64,14 @@ class Fitted:
     result: FitResult | None = None
 
 
-def front_of(s: ClassifySettings, reader: Reader) -> nn.Module:
-    """Steps to vectors, at the start."""
+def front_of(s: ClassifySettings, reader: Reader, width: int = 0) -> nn.Module:
+    """Steps to vectors, at the start, as wide as the settings say or `width`."""
+    width = width or s.embedding
     if reader.lexicon is not None:
-        return Words(reader.lexicon.size, s.embedding, s.word_dropout, s.input_dropout)
+        kind = WordsAndParts if reader.lexicon.kind == BOTH else Words
+        return kind(reader.lexicon.size, width, s.word_dropout, s.input_dropout)
     assert reader.scaling is not None
-    return Numbers(reader.scaling.width, s.embedding, s.input_dropout)
+    return Numbers(reader.scaling.width, width, s.input_dropout)
 
 
 def build(cell: type[Cell], s: ClassifySettings, reader: Reader) -> SequenceClassifier:

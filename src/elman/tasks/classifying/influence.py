@@ -58,7 +58,7 @@ def influence(fitted: Fitted, several: bool, text: str, label: str = "") -> Infl
     words = reader.lexicon.pieces(text)
     tokens = np.asarray(reader.lexicon.encode(text))
     runs = [run for run in np.array_split(np.arange(len(tokens)), PIECES) if run.size]
-    variants = [tokens, *(np.delete(tokens, run) for run in runs)]
+    variants = [tokens, *(np.delete(tokens, run, 0) for run in runs)]
     logits = logits_of(fitted.network, variants, len(reader.classes)) / fitted.temperature
     sure = probabilities(logits, several)
     if label and label not in reader.classes:

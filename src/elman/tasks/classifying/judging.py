@@ -31,13 +31,13 @@ def judge_of(fitted: Fitted, several: bool) -> Judge:
     return Judge(classes, fitted.reader.lexicon, steps_of(steps, len(classes)))
 
 
-def _in_torch(fitted: Fitted, several: bool) -> Callable[[int], Array]:
+def _in_torch(fitted: Fitted, several: bool) -> Callable[[Array], Array]:
     network, state = fitted.network.eval(), fitted.network.initial_state(1)
 
     @torch.no_grad()
-    def advance(token: int) -> Array:
+    def advance(token: Array) -> Array:
         nonlocal state
-        logits, state = network.step(torch.tensor([token]), state)
+        logits, state = network.step(torch.from_numpy(token[None]), state)
         found: Array = probabilities(logits.double().numpy(), several, fitted.temperature)[0]
         return found
 

@@ -16,15 +16,15 @@ from elman.tasks.classifying import linear
 from elman.tasks.classifying.batches import Encoded, logits_of
 from elman.tasks.classifying.evaluation import OTHER, Evaluation
 from elman.tasks.classifying.examples import Examples, check_trainable, class_counts
-from elman.tasks.classifying.fitted import Fitted, Judged, build
-from elman.tasks.classifying.lexicon import learn_lexicon
+from elman.tasks.classifying.fitted import Fitted, Judged, build, front_of
+from elman.tasks.classifying.lexicon import BOTH, learn_lexicon
 from elman.tasks.classifying.measuring import (
     Scores,
     best_temperature,
     measure,
     probabilities,
 )
-from elman.tasks.classifying.network import MeanOfWords, Resampled, SequenceClassifier, Words
+from elman.tasks.classifying.network import MeanOfWords, Resampled, SequenceClassifier
 from elman.tasks.classifying.pretrained import start_from
 from elman.tasks.classifying.reader import Reader, learn_reader, sizes, targets, weights_of
 from elman.tasks.classifying.settings import ClassifySettings
@@ -275,7 +275,8 @@ def by_counting(data: Data) -> Methods:
     rows: list[Any]
     if data.reader.lexicon is not None:
         # With a vocabulary of its own: rare words, which a network forgoes, help it.
-        own = dataclasses.replace(data.settings, min_count=1, vocabulary=0)
+        kind = "words" if data.settings.tokens == BOTH else data.settings.tokens
+        own = dataclasses.replace(data.settings, min_count=1, vocabulary=0, tokens=kind)
         lexicon = learn_lexicon(data.train.examples.inputs, own)
         texts = [[lexicon.encode(text) for text in part.examples.inputs] for part in parts]
         name, bag = BAG, linear.Bag(texts[0], lexicon.size)
@@ -299,8 +300,7 @@ def _feedforward(job: Job, data: Data, parameters: int) -> nn.Module:
         torch.manual_seed(job.fitting.seed)
         if reader.lexicon is not None:
             width = MeanOfWords.width_for(parameters, reader.lexicon.size, classes)
-            front = Words(reader.lexicon.size, width, s.word_dropout, s.input_dropout)
-            found = MeanOfWords(front, width, classes, s.dropout)
+            found = MeanOfWords(front_of(s, reader, width), width, classes, s.dropout)
         else:
             assert reader.scaling is not None
             hidden = Resampled.hidden_for(parameters, reader.scaling.width, classes)
@@ -315,7 +315,8 @@ def understood(data: Data) -> list[tuple[str, str]]:
     shown = [f"{name} ({count:,})" for name, count in list(counts.items())[:12]]
     more = f", and {len(counts) - 12:,} more" if len(counts) > 12 else ""
     low, middle, high = sizes(data.train.encoded)
-    unit = "steps" if data.reader.lexicon is None else data.settings.tokens
+    lexicon = data.reader.lexicon
+    unit = "steps" if lexicon is None else data.settings.tokens.removesuffix("+subwords")
     parts = (data.train, data.validation, data.test)
     three = zip(("train", "validation", "test"), (len(p.flags) for p in parts), strict=True)
     found = [
@@ -323,8 +324,9 @@ def understood(data: Data) -> list[tuple[str, str]]:
         ("classes", ", ".join(shown) + more),
         ("length", f"{low:,} to {high:,} {unit}, half of them up to {middle:,}"),
     ]
-    if data.reader.lexicon is not None:
-        found.append(("vocabulary", f"{data.reader.lexicon.size - 2:,} {unit}"))
+    if lexicon is not None:
+        more = f", {len(lexicon.parts):,} parts of words" if lexicon.parts else ""
+        found.append(("vocabulary", f"{lexicon.size - 2 - len(lexicon.parts):,} {unit}{more}"))
     return found
 
 

@@ -50,6 +50,59 @@ class Words(nn.Module):
         return builder.embedding(x, self.weight)
 
 
+class WordsAndParts(nn.Module):
+    """Words to vectors: that of the word, and the mean of those of its parts.
+
+    After Bojanowski et al., "Enriching word vectors with subword information" (2017), with parts
+    that are learnt in place of hashed ones. In training some words are hidden, of which half hide
+    their parts too, and some entries dropped.
+
+    Args:
+        tokens, embedding, hidden, dropout: as of `Words`; tokens are words and parts together.
+    """
+
+    def __init__(self, tokens: int, embedding: int, hidden: float, dropout: float) -> None:
+        super().__init__()
+        self.hidden, self.dropout = hidden, dropout
+        self.weight = nn.Parameter(torch.empty(tokens, embedding))
+        nn.init.normal_(self.weight, std=0.3)
+        with torch.no_grad():
+            self.weight[PADDING] = 0.0  # which has no gradient, so that it stays
+
+    def forward(self, x: Int[Tensor, "B T P"]) -> Float[Tensor, "B T E"]:
+        """Vectors of words, given as `Lexicon.encode` gives them."""
+        words, parts = x[..., 0], x[..., 1:]
+        if self.training and self.hidden:
+            drawn = torch.rand(words.shape, device=x.device)
+            words = words.masked_fill((drawn < self.hidden) & (words != PADDING), UNKNOWN)
+            parts = parts.masked_fill((drawn < self.hidden / 2)[..., None], PADDING)
+        found = nn.functional.embedding(words, self.weight, PADDING)
+        count = (parts != PADDING).sum(-1).clamp(min=1)
+        total = nn.functional.embedding_bag(
+            parts.flatten(0, 1), self.weight, mode="sum", padding_idx=PADDING
+        )
+        found = found + total.view_as(found) / count[..., None]
+        if not (self.training and self.dropout):
+            return found
+        mask = scaled(self.dropout, found, len(x), found.shape[-1])
+        assert mask is not None
+        return found * mask[:, None]
+
+    def lower(self, builder: "Builder", x: "Sequence[Value]") -> "Value":
+        """Vectors of words in a program, of what `elman_runtime.lexicon.inputs_of` makes of them.
+
+        The vector of padding is zero, so that nothing is added for it.
+        """
+        word, *parts, share = x
+        vectors = [builder.embedding(part, self.weight) for part in parts]
+        total = vectors[0]
+        for vector in vectors[1:]:
+            total = builder.apply("add", total, vector)
+        mean = builder.apply("mul", total, share)
+        made: Value = builder.apply("add", builder.embedding(word, self.weight), mean)
+        return made
+
+
 class Numbers(nn.Module):
     """Inputs of a step to a vector: a linear map; in training some entries are dropped."""
 
@@ -192,14 +245,16 @@ class MeanOfWords(nn.Module):
     layer.
     """
 
-    def __init__(self, front: Words, embedding: int, classes: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self, front: nn.Module, embedding: int, classes: int, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         self.front = front
         self.inner = nn.Linear(embedding, embedding)
         self.dropout = nn.Dropout(dropout)
         self.outer = nn.Linear(embedding, classes)
 
-    def forward(self, x: Int[Tensor, "B T"], lengths: Int[Tensor, " B"]) -> Float[Tensor, "B C"]:
+    def forward(self, x: Int[Tensor, "B T *P"], lengths: Int[Tensor, " B"]) -> Float[Tensor, "B C"]:
         """Logits of whole texts."""
         inside = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
         total = (self.front(x) * inside[..., None]).sum(1)

@@ -1,7 +1,10 @@
 """A classifier as programs: what its file holds, and what judges a running text."""
 
+from typing import Any
+
 from elman.nn import Builder
-from elman.tasks.classifying.network import Numbers, SequenceClassifier
+from elman.tasks.classifying.network import Numbers, SequenceClassifier, WordsAndParts
+from elman_runtime.lexicon import PARTS
 from elman_runtime.program import Program
 
 
@@ -10,8 +13,8 @@ def programs_of(
 ) -> dict[str, Program]:
     """ "main", from a sequence to probabilities (C,); of a causal network also "step", (T, C).
 
-    Tokens (T,) come in, or the inputs (T, W) of steps, as the network takes them. Probabilities are
-    calibrated.
+    Tokens (T,) come in, or the inputs (T, W) of steps, as the network takes them; with words and
+    parts what `elman_runtime.lexicon.inputs_of` gives. Probabilities are calibrated.
 
     Raises:
         TraceError: its cell has no tape.
@@ -25,7 +28,11 @@ def programs_of(
 
 
 def _program(network: SequenceClassifier, temperature: float, several: bool, b: Builder) -> Program:
-    if isinstance(network.front, Numbers):
+    x: Any
+    if isinstance(network.front, WordsAndParts):
+        names = ["token", *(f"part_{k}" for k in range(1, PARTS + 1))]
+        x = [*(b.input(name, "T", kind="int") for name in names), b.input("share", "T", 1)]
+    elif isinstance(network.front, Numbers):
         x = b.input("x", "T", network.front.linear.in_features)
     else:
         x = b.input("token", "T", kind="int")

@@ -8,7 +8,7 @@ from elman.data.text import check_encoding
 from elman.nn.pooling import check_kinds
 from elman.train import FitSettings
 
-Tokens = Literal["words", "characters", "subwords"]
+Tokens = Literal["words", "characters", "subwords", "words+subwords"]
 Metric = Literal["", "accuracy", "f1", "auroc", "loss"]
 Weights = Literal["none", "balanced"]
 
@@ -49,7 +49,8 @@ class ClassifySettings:
     - `columns`: columns of numbers, with commas; all that are numbers if left out.
     - `encoding`: of the file: utf-8, utf-16, latin-1, cp1252, ...
     - `tokens`: words (and signs), characters, or subwords (learnt by byte-pair encoding from the
-      training part; needs the library tokenizers).
+      training part; needs the library tokenizers); or words+subwords, where each word has the runs
+      of 3 to 5 characters that it shares with other words beside it.
     - `vocabulary`: tokens to know at most, the most frequent; 0 for 50,000, or 4,000 subwords.
     - `min_count`: words that occur less often in the training part are unknown.
     - `keep_case`: tell Good from good.

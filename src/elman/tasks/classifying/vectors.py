@@ -26,7 +26,7 @@ def read_vectors(path: Path, lexicon: Lexicon, width: int) -> tuple[Any, Any]:
         )
     numbers = {word: k + 2 for k, word in enumerate(lexicon.words)}
     found: dict[int, Any] = {}
-    for line, text in _lines(path):
+    for line, text in enumerate(Source(path.name, path).lines(), 1):
         word, _, rest = text.rstrip().partition(" ")
         cells = rest.split(" ")
         if line == 1 and len(cells) == 1:
@@ -43,17 +43,6 @@ def read_vectors(path: Path, lexicon: Lexicon, width: int) -> tuple[Any, Any]:
         raise refusal(path.name, "file", rule, "none", repair)
     order = sorted(found)
     return np.asarray(order), np.stack([found[k] for k in order])
-
-
-def _lines(path: Path) -> Any:
-    rest, count = "", 0
-    for block in Source(path.name, path).blocks():
-        *whole, rest = (rest + block).split("\n")
-        for text in whole:
-            count += 1
-            yield count, text
-    if rest:
-        yield count + 1, rest
 
 
 def _numbers(path: Path, line: int, cells: list[str]) -> Any:

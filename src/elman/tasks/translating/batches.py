@@ -1,16 +1,20 @@
 """Batches of pairs of about the same lengths."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from elman.data.lines import Rows
 from elman.data.vocabulary import BOUNDARY, Tokens
 from elman_runtime import translating
 
 Pair = tuple[Tokens, Tokens]
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+Ints = np.ndarray[Any, np.dtype[np.int32]]
+_BLOCK = 1 << 16
 _JITTER = 2.0  # tokens by which lengths may be mixed up, so that batches differ between epochs
 
 
@@ -36,9 +40,12 @@ class ByLength:
     all is drawn from (seed, epoch).
     """
 
-    def __init__(self, pairs: Sequence[Pair], size: int, seed: int) -> None:
+    def __init__(self, pairs: Sequence[Pair] | Rows, size: int, seed: int) -> None:
         self._pairs, self._size, self._seed = pairs, min(size, len(pairs)), seed
-        self._lengths = np.asarray([[len(a), len(b)] for a, b in pairs], np.float64)
+        if isinstance(pairs, Rows):
+            self._lengths = pairs.lengths
+        else:
+            self._lengths = np.asarray([[len(a), len(b)] for a, b in pairs], np.int32)
         self._epoch = -(-len(pairs) // self._size)
         self._known: tuple[int, list[np.ndarray[tuple[int], np.dtype[np.int64]]]] = (-1, [])
 
@@ -53,13 +60,23 @@ class ByLength:
 
     def _cut(self, epoch: int) -> list[np.ndarray[tuple[int], np.dtype[np.int64]]]:
         draw = np.random.Generator(np.random.Philox(key=[self._seed, 2], counter=epoch))
-        lengths = self._lengths + draw.uniform(0, _JITTER, self._lengths.shape)
-        cuts = np.arange(self._size, len(lengths), self._size)
-        found = np.split(np.lexsort((lengths[:, 0], np.ceil(lengths[:, 1]))), cuts)
+        own, other = self._keys(draw)
+        cuts = np.arange(self._size, len(own), self._size)
+        found = np.split(np.lexsort((own, other)), cuts)
         return [found[i] for i in draw.permutation(len(found))]
 
+    def _keys(self, draw: np.random.Generator) -> tuple[Floats, Ints]:
+        """What sources and targets are sorted by; drawn in blocks, so that little is held."""
+        own, other = np.empty(len(self._lengths)), np.empty(len(self._lengths), np.int32)
+        for start in range(0, len(own), _BLOCK):
+            some = self._lengths[start : start + _BLOCK]
+            lengths = some + draw.uniform(0, _JITTER, some.shape)
+            own[start : start + _BLOCK] = lengths[:, 0]
+            other[start : start + _BLOCK] = np.ceil(lengths[:, 1])
+        return own, other
 
-def batch(pairs: Sequence[Pair]) -> Batch:
+
+def batch(pairs: Sequence[tuple[Tokens, ...]]) -> Batch:
     """Pairs side by side."""
     source, lengths = padded([[*a, BOUNDARY] for a, _ in pairs])
     before, counts = padded([[BOUNDARY, *b] for _, b in pairs])

@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 Translator = TranslationNetwork | WindowNetwork
-"""What can be searched: it has `encode` and `step`."""
+"""What can be searched: it has `encode` and `stepper`."""
 
 
 def translate(
@@ -42,9 +42,11 @@ def _search(
 ) -> list[list[Hypothesis]]:
     device = network.words.weight.device
     source, lengths = (t.to(device) for t in padded([[*one, BOUNDARY] for one in sources]))
+    state, memory = network.encode(source, lengths)
     return beam_search(
-        network.step,
-        network.encode(source, lengths),
+        network.stepper(),
+        state,
+        shared=memory,
         start=BOUNDARY,
         end=BOUNDARY,
         most=translating.most(sources, how),

@@ -4,7 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from elman.data.errors import refusal
+from elman.data.lines import Rows
 from elman.data.vocabulary import Vocabulary, learn_vocabulary, subword_vocabulary
 from elman.tasks.translating.batches import Pair
 from elman.tasks.translating.decoding import encode
@@ -22,11 +25,12 @@ MEASURED = 1000
 class Examples:
     """What training needs.
 
-    - `train`: pairs of tokens. `validation`: the same, at most `MEASURED`; `lines`: their text.
+    - `train`: pairs of tokens, in a file. `validation`: the same, at most `MEASURED`; `lines`:
+      their text.
     - `note`: what was left out; "" if nothing.
     """
 
-    train: list[Pair]
+    train: Rows
     validation: list[Pair]
     lines: Pairs
     vocabulary: Vocabulary
@@ -48,22 +52,26 @@ def prepare(parallel: Parallel, size: int, longest: int, folder: Path | None) ->
         if stored is not None:
             stored.parent.mkdir(parents=True, exist_ok=True)
             files.write_atomic(stored, vocabulary.stored)
-    every = encoded(vocabulary, parallel.train)
-    train = [pair for pair in every if max(map(len, pair)) <= longest]
-    if not train:
+    train = Rows(_short(vocabulary, parallel.train, longest), np.dtype(vocabulary.dtype))
+    if not len(train):
         rule, came = f"sentences must have at most {longest} tokens", "none that has"
         repair = "give one sentence a line, or raise longest"
         raise refusal(parallel.train.name or "pairs", "length", rule, came, repair)
-    out = len(every) - len(train)
+    out = len(parallel.train) - len(train)
     words = f"{out:,} pairs with more than {longest} tokens are left out of training"
     lines = parallel.validation.pick(range(min(MEASURED, len(parallel.validation))))
-    return Examples(train, encoded(vocabulary, lines), lines, vocabulary, words if out else "")
+    validation = list(_encoded(vocabulary, lines))
+    return Examples(train, validation, lines, vocabulary, words if out else "")
 
 
-def encoded(vocabulary: Vocabulary, pairs: Pairs) -> list[Pair]:
-    """The tokens of pairs."""
-    both = zip(pairs.source, pairs.target, strict=True)
-    return [(encode(vocabulary, a), encode(vocabulary, b)) for a, b in both]
+def _encoded(vocabulary: Vocabulary, pairs: Pairs) -> Iterator[Pair]:
+    """The tokens of pairs, one after another."""
+    for a, b in zip(pairs.source, pairs.target, strict=True):
+        yield encode(vocabulary, a), encode(vocabulary, b)
+
+
+def _short(vocabulary: Vocabulary, pairs: Pairs, longest: int) -> Iterator[Pair]:
+    return (pair for pair in _encoded(vocabulary, pairs) if max(map(len, pair)) <= longest)
 
 
 def _texts(pairs: Pairs) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """A translator without a memory, to stand beside the recurrent one: windows and attention."""
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -17,11 +18,10 @@ PLACES = 256
 
 
 class WindowState(NamedTuple):
-    """The last tokens of a target (B, W), how many were written (B,), and the source."""
+    """The last tokens of a target (B, W), and how many were written (B,)."""
 
     last: Tensor
     place: Tensor
-    memory: Memory
 
 
 class WindowNetwork(nn.Module):
@@ -49,7 +49,9 @@ class WindowNetwork(nn.Module):
         self.dropout = nn.Dropout(dropout)
         nn.init.normal_(self.places.weight, std=embedding**-0.5)
 
-    def encode(self, source: Int[Tensor, "B S"], lengths: Int[Tensor, " B"]) -> WindowState:
+    def encode(
+        self, source: Int[Tensor, "B S"], lengths: Int[Tensor, " B"]
+    ) -> tuple[WindowState, Memory]:
         """What the first step starts from; arguments as those of `TranslationNetwork.encode`."""
         valid = torch.arange(source.shape[1], device=source.device) < lengths[:, None]
         source = source.masked_fill(~valid, BOUNDARY)
@@ -58,7 +60,7 @@ class WindowNetwork(nn.Module):
         values = self.dropout(torch.relu(self.read(self._vectors(windows, lengths * 0))))
         memory = Memory(values, self.attention.keys(values), valid)
         last = source.new_full((len(source), self.WIDTH - 1), BOUNDARY)
-        return WindowState(last, lengths * 0, memory)
+        return WindowState(last, lengths * 0), memory
 
     def forward(
         self,
@@ -68,25 +70,30 @@ class WindowNetwork(nn.Module):
         counted: Bool[Tensor, "B T"] | None = None,
     ) -> Float[Tensor, "... V"]:
         """As `TranslationNetwork.forward`."""
-        features, _ = self._decode(before, self.encode(source, lengths))
+        features, _ = self._decode(before, *self.encode(source, lengths))
         return self.words.logits(features if counted is None else features[counted])
 
     def step(
-        self, token: Int[Tensor, " B"], state: WindowState
+        self, token: Int[Tensor, " B"], state: WindowState, memory: Memory
     ) -> tuple[Float[Tensor, "B V"], WindowState]:
         """As `TranslationNetwork.step`."""
-        features, state = self._decode(token[:, None], state)
+        features, state = self._decode(token[:, None], state, memory)
         return torch.log_softmax(self.words.logits(features[:, 0]), -1), state
 
-    def _decode(self, before: Tensor, state: WindowState) -> tuple[Tensor, WindowState]:
+    def stepper(self) -> Callable[..., tuple[Tensor, WindowState]]:
+        """What `step` is, for many of them."""
+        return self.step
+
+    def _decode(
+        self, before: Tensor, state: WindowState, memory: Memory
+    ) -> tuple[Tensor, WindowState]:
         whole = torch.cat([state.last, before], 1)
         vectors = self._vectors(whole.unfold(1, self.WIDTH, 1), state.place)
         low = self.dropout(torch.relu(self.written(vectors)))
-        memory = state.memory
-        context, _ = self.attention(low, memory.keys, memory.values, memory.valid)
+        context, _ = memory.answers(self.attention, low)
         features = torch.tanh(self.readout(torch.cat([low, context], -1)))
         steps = before.shape[1]
-        return self.dropout(features), WindowState(whole[:, steps:], state.place + steps, memory)
+        return self.dropout(features), WindowState(whole[:, steps:], state.place + steps)
 
     def _vectors(self, windows: Tensor, first: Tensor) -> Tensor:
         """Windows (B, T, W) as vectors (B, T, W * E), at the places from `first` (B,) on."""

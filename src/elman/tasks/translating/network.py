@@ -1,6 +1,7 @@
 """The network: an encoder in both directions, and a decoder that attends to what it found."""
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -11,27 +12,38 @@ from elman.cells import Cell
 from elman.nn import Recurrent
 from elman.nn.attention import AdditiveAttention
 from elman.nn.masks import scaled
+from elman.nn.steps import stepper
 from elman.nn.tied import Tied
 
 
 class Memory(NamedTuple):
     """What is known of sources, for the decoder: made once a sentence.
 
-    - `values`: (B, S, H), what stands at each place; `keys`: (B, S, A), how it is found.
-    - `valid`: (B, S), false on padding.
+    - `values`: (R, S, H), what stands at each place; `keys`: (R, S, A), how it is found.
+    - `valid`: (R, S), false on padding.
     """
 
     values: Tensor
     keys: Tensor
     valid: Tensor
 
+    def answers(self, attention: AdditiveAttention, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """Contexts (B, T, H) and weights (B, T, S) for queries (B, T, Q).
+
+        Several targets may share a source: B is R or a multiple of it, and the targets of one
+        source are neighbours. They ask it together, so that it is never copied.
+        """
+        asked = queries.reshape(len(self.valid), -1, queries.shape[2])
+        context, weights = attention(asked, self.keys, self.values, self.valid)
+        shape = (*queries.shape[:2], -1)
+        return context.reshape(shape), weights.reshape(shape)
+
 
 class DecoderState(NamedTuple):
-    """Between two tokens of a target: the states of both layers, and the source."""
+    """Between two tokens of a target: the states of both layers."""
 
     lower: Any
     upper: Any
-    memory: Memory
 
 
 class TranslationNetwork(nn.Module):
@@ -94,8 +106,10 @@ class TranslationNetwork(nn.Module):
         self.readout = nn.Linear(2 * width + embedding, embedding)
         self.dropout = nn.Dropout(dropout)
 
-    def encode(self, source: Int[Tensor, "B S"], lengths: Int[Tensor, " B"]) -> DecoderState:
-        """What the decoder starts from: the memory of sources, and its first states.
+    def encode(
+        self, source: Int[Tensor, "B S"], lengths: Int[Tensor, " B"]
+    ) -> tuple[DecoderState, Memory]:
+        """What the decoder starts from: its first states, and the memory of sources.
 
         Args:
             source: tokens, each row ended by the boundary; what stands beyond has no influence.
@@ -106,11 +120,11 @@ class TranslationNetwork(nn.Module):
         values = torch.tanh(self.join(found)) * valid[..., None]
         first = torch.tanh(self.begin(values.sum(1) / lengths[:, None]))
         lower, upper = first.chunk(2, -1)
-        return DecoderState(
+        state = DecoderState(
             _with_first(self.lower.initial_state(len(source)), lower),
             _with_first(self.upper.initial_state(len(source)), upper),
-            Memory(values, self.attention.keys(values), valid),
         )
+        return state, Memory(values, self.attention.keys(values), valid)
 
     def forward(
         self,
@@ -125,31 +139,49 @@ class TranslationNetwork(nn.Module):
             before: the boundary, then the tokens of the target but the last.
             counted: where logits are wanted; the result is then (N, V), in the order of rows.
         """
-        features, _, _ = self._decode(before, self.encode(source, lengths))
+        features, _, _ = self._decode(before, *self.encode(source, lengths))
         return self.words.logits(features if counted is None else features[counted])
 
     def step(
-        self, token: Int[Tensor, " B"], state: DecoderState
+        self, token: Int[Tensor, " B"], state: DecoderState, memory: Memory
     ) -> tuple[Float[Tensor, "B V"], DecoderState]:
-        """Log-probabilities of the next token after one of each row, and the new state."""
-        features, state, _ = self._decode(token[:, None], state)
+        """Log-probabilities of the next token after one of each row, and the new state.
+
+        The memory has a row for each source: B of them, or fewer, as `Memory.answers` says.
+        """
+        features, state, _ = self._decode(token[:, None], state, memory)
         return torch.log_softmax(self.words.logits(features[:, 0]), -1), state
+
+    def stepper(self) -> Callable[..., tuple[Tensor, DecoderState]]:
+        """What `step` is, in evaluation and for the weights as they are now, for many steps."""
+        lower, upper = stepper(self.lower), stepper(self.upper)
+
+        def step(token: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, DecoderState]:
+            embedded = self.words.embed(token) * self.scale
+            low, below = lower(embedded, state.lower)
+            context = memory.answers(self.attention, low[:, None])[0][:, 0]
+            high, above = upper(torch.cat([low, context], -1), state.upper)
+            features = torch.tanh(self.readout(torch.cat([high, context, embedded], -1)))
+            return torch.log_softmax(self.words.logits(features), -1), DecoderState(below, above)
+
+        return step
 
     def attended(
         self, source: Int[Tensor, "B S"], lengths: Int[Tensor, " B"], before: Int[Tensor, "B T"]
     ) -> Float[Tensor, "B T S"]:
         """How much each step of a target attends to each token of its source: sums to 1 over S."""
-        return self._decode(before, self.encode(source, lengths))[2]
+        return self._decode(before, *self.encode(source, lengths))[2]
 
-    def _decode(self, before: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState, Tensor]:
+    def _decode(
+        self, before: Tensor, state: DecoderState, memory: Memory
+    ) -> tuple[Tensor, DecoderState, Tensor]:
         """Features (B, T, E) after each token, the new state, and the attention (B, T, S)."""
         embedded = self._embed(before)
         low, lower = self.lower(embedded, state.lower)
-        memory = state.memory
-        context, weights = self.attention(low, memory.keys, memory.values, memory.valid)
+        context, weights = memory.answers(self.attention, low)
         high, upper = self.upper(torch.cat([low, context], -1), state.upper)
         features = torch.tanh(self.readout(torch.cat([high, context, embedded], -1)))
-        return self.dropout(features), DecoderState(lower, upper, memory), weights
+        return self.dropout(features), DecoderState(lower, upper), weights
 
     def _embed(self, tokens: Tensor) -> Tensor:
         embedded = self.words.embed(tokens) * self.scale

@@ -1,14 +1,16 @@
 """Pairs of sentences: from two aligned files, a table with tabs, or lists; or a refusal."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from elman.data.errors import refusal, shown
+from elman.data.lines import Lines, columns, lines
 from elman.data.text import Source, as_sources
 from elman.tasks.translating.decoding import tidy
 
@@ -20,23 +22,29 @@ _HELD_MOST = 1000  # pairs held out for each of validation and test
 class Pairs:
     """Sentences and their translations, as many of both, tidy and none empty.
 
+    Those that are read lie in a temporary file, and only what is looked at is in memory.
+
     - `name`: of where they came from.
     - `notes`: what had to be done, a sentence each.
     """
 
-    source: tuple[str, ...]
-    target: tuple[str, ...]
+    source: Sequence[str]
+    target: Sequence[str]
     name: str = ""
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.source)
 
-    def pick(self, rows: Iterable[int]) -> "Pairs":
-        """Some of the pairs, without the notes."""
-        rows = list(rows)
-        source, target = ([side[k] for k in rows] for side in (self.source, self.target))
-        return Pairs(tuple(source), tuple(target), self.name)
+    def pick(self, rows: Any) -> "Pairs":
+        """Some of the pairs, by number, without the notes."""
+        rows = np.asarray(rows, np.int64)  # once for both sides
+        source, target = (_as_lines(side).pick(rows) for side in (self.source, self.target))
+        return Pairs(source, target, self.name)
+
+
+def _as_lines(side: Sequence[str]) -> Lines:
+    return side if isinstance(side, Lines) else lines(side)
 
 
 NONE = Pairs((), ())
@@ -112,9 +120,9 @@ def read_parallel(
     if not len(validation):
         rule, repair = "validation needs at least one pair", "give more, or raise held_out"
         raise refusal(validation.name or "pairs", "length", rule, "none", repair)
-    known = set(train.source)
+    known = _as_lines(train.source).digests()
     for name, part in (("validation", validation), ("test", test or NONE)):
-        seen = sum(line in known for line in part.source)
+        seen = int(np.isin(_as_lines(part.source).digests(), known).sum())
         if seen:
             notes.append(f"{seen:,} of {len(part):,} sources of {name} are in training too")
     return Parallel(train, validation, test or NONE, tuple(notes))
@@ -123,13 +131,12 @@ def read_parallel(
 def _hold_out(pairs: Pairs, share: float, parts: int, seed: int) -> list[Pairs]:
     """What is left, and `parts` parts of that share, drawn by source."""
     each = min(_HELD_MOST, max(1, round(share * len(pairs))))
-    sources = sorted(set(pairs.source))
+    sources, which = np.unique(_as_lines(pairs.source).digests(), return_inverse=True)
     order = np.random.Generator(np.random.Philox(key=[seed, 3])).permutation(len(sources))
-    rank = {sources[k]: place for place, k in enumerate(order.tolist())}
-    rows: list[list[int]] = [[] for _ in range(parts + 1)]
-    for k, line in enumerate(pairs.source):
-        rows[min(rank[line] // each, parts)].append(k)
-    return [pairs.pick(one) for one in (rows[parts], *rows[:parts])]
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    part = np.minimum(place[which] // each, parts)
+    return [pairs.pick(np.flatnonzero(part == k)) for k in (parts, *range(parts))]
 
 
 def read_pairs(source: Any, target: Any = None, encoding: str = "utf-8") -> Pairs:
@@ -163,38 +170,40 @@ def one_or_two(given: Any) -> tuple[Any, Any]:
     return given, None
 
 
-Rows = list[tuple[str, str]]
+Rows = Iterator[tuple[str, str]]
 
 
-def _aligned(sides: Sequence[tuple[list[str], str]]) -> Rows:
+def _aligned(sides: Sequence[tuple[Iterator[str], str]]) -> Rows:
     (left, first), (right, second) = sides
-    if len(left) != len(right):
-        place = f"line {min(len(left), len(right)) + 1:,}"
-        rule = f"line k of {first} is translated by line k of {second}"
-        came = f"{len(left):,} lines and {len(right):,}"
-        repair = "look for a line too many or too few, and give aligned files"
-        raise refusal(f"{first} and {second}", place, rule, came, repair)
-    return list(zip(left, right, strict=True))
+    for k, (a, b) in enumerate(zip_longest(left, right)):
+        if a is None or b is None:
+            more = k + 1 + sum(1 for _ in (left if b is None else right))
+            place = f"line {k + 1:,}"
+            rule = f"line k of {first} is translated by line k of {second}"
+            came = f"{more:,} lines and {k:,}" if b is None else f"{k:,} lines and {more:,}"
+            repair = "look for a line too many or too few, and give aligned files"
+            raise refusal(f"{first} and {second}", place, rule, came, repair)
+        yield a, b
 
 
-def _lines(given: Any, word: str, encoding: str) -> tuple[list[str], str]:
+def _lines(given: Any, word: str, encoding: str) -> tuple[Iterator[str], str]:
     """The lines of a file or list, and its name."""
     if isinstance(given, Path):
         (only,) = as_sources(given)
-        return _split(only, encoding), only.name
+        return only.lines(encoding), only.name
     if isinstance(given, str | bytes) or not isinstance(given, Iterable):
         raise TypeError(
             f"{word} must be a pathlib.Path or a list of str, a sentence each; got "
             f"{type(given).__name__}; wrap a file's name in Path(...), a sentence in a list"
         )
-    lines = list(given)
-    for k, line in enumerate(lines):
+    listed = list(given)
+    for k, line in enumerate(listed):
         if not isinstance(line, str):
             raise TypeError(
                 f"{word} must be a list of str; got {type(line).__name__} at {k}; convert it"
             )
         _check_whole(line, word, k + 1)
-    return lines, f"{word} sentences" if word else "sentences"
+    return iter(listed), f"{word} sentences" if word else "sentences"
 
 
 def _check_whole(line: str, name: str, number: int) -> None:
@@ -206,12 +215,6 @@ def _check_whole(line: str, name: str, number: int) -> None:
         raise refusal(name, f"line {number:,}", rule, came, repair) from None
 
 
-def _split(source: Source, encoding: str) -> list[str]:
-    """The lines of a file; only a line feed ends one, as in `wc -l`."""
-    lines = "".join(source.blocks(encoding)).split("\n")
-    return lines[:-1] if lines[-1] == "" else lines
-
-
 def _table(given: Any, encoding: str) -> tuple[Rows, str]:
     if not isinstance(given, Path):
         raise TypeError(
@@ -219,18 +222,20 @@ def _table(given: Any, encoding: str) -> tuple[Rows, str]:
             f"{type(given).__name__}; give both, or a file with a tab in each line"
         )
     (only,) = as_sources(given)
-    rows: Rows = []
+    return _rows(only, encoding), only.name
+
+
+def _rows(source: Source, encoding: str) -> Rows:
     width = 0
-    for number, line in enumerate(_split(only, encoding), 1):
+    for number, line in enumerate(source.lines(encoding), 1):
         if not line.strip():
-            rows.append(("", ""))
+            yield "", ""
             continue
         fields = line.split("\t")
         width = width or len(fields)
         if len(fields) != width or width < 2:
-            raise _not_a_pair(only.name, number, len(fields), max(2, width))
-        rows.append((fields[0], fields[1]))
-    return rows, only.name
+            raise _not_a_pair(source.name, number, len(fields), max(2, width))
+        yield fields[0], fields[1]
 
 
 def _not_a_pair(name: str, number: int, fields: int, width: int) -> Exception:
@@ -244,17 +249,32 @@ def _not_a_pair(name: str, number: int, fields: int, width: int) -> Exception:
 
 def _cleaned(rows: Rows, name: str) -> Pairs:
     """Tidy pairs; those with an empty side are left out and counted."""
-    tidied = [(tidy(a), tidy(b)) for a, b in rows]
-    kept = [pair for pair in tidied if all(pair)]
-    if not kept:
-        rule, came = "there must be pairs with text on both sides", f"{len(rows):,} lines, no pair"
+    left_out = Left()
+    both = columns(_whole(rows, left_out))
+    if not both:
+        rule, came = "there must be pairs with text on both sides", f"{left_out.count:,} lines"
+        came += ", no pair"
         raise refusal(name, "length", rule, came, "give sentences and their translations")
     notes: tuple[str, ...] = ()
-    if len(kept) < len(tidied):
-        first = next(k for k, pair in enumerate(tidied, 1) if not all(pair))
-        count = len(tidied) - len(kept)
-        notes = (
-            f"{name}: {count:,} lines without text on both sides are left out, from {first:,}",
-        )
-    source, target = zip(*kept, strict=True)
-    return Pairs(tuple(source), tuple(target), name, notes)
+    if left_out.count:
+        counted = f"{name}: {left_out.count:,} lines without text on both sides"
+        notes = (f"{counted} are left out, from {left_out.first:,}",)
+    return Pairs(both[0], both[1], name, notes)
+
+
+@dataclass
+class Left:
+    """How many lines were left out, and the number of the first."""
+
+    count: int = 0
+    first: int = 0
+
+
+def _whole(rows: Rows, left_out: Left) -> Rows:
+    for number, (a, b) in enumerate(rows, 1):
+        pair = tidy(a), tidy(b)
+        if all(pair):
+            yield pair
+            continue
+        left_out.count += 1
+        left_out.first = left_out.first or number

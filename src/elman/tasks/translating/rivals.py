@@ -1,6 +1,7 @@
 """A translator of causal convolutions, and translators that see a part of the source."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -47,7 +48,9 @@ class ConvolutionNetwork(nn.Module):
         self.dropout = nn.Dropout(dropout)
         nn.init.normal_(self.places.weight, std=embedding**-0.5)
 
-    def encode(self, source: Int[Tensor, "B S"], lengths: Int[Tensor, " B"]) -> WindowState:
+    def encode(
+        self, source: Int[Tensor, "B S"], lengths: Int[Tensor, " B"]
+    ) -> tuple[WindowState, Memory]:
         """What the first step starts from; arguments as those of `TranslationNetwork.encode`."""
         x = self._vectors(source, lengths * 0)
         place = torch.arange(source.shape[1], device=source.device)
@@ -60,7 +63,7 @@ class ConvolutionNetwork(nn.Module):
         values = self.dropout(values) * valid[..., None]
         memory = Memory(values, self.attention.keys(values), valid)
         last = source.new_full((len(source), self.written.reach - 1), BOUNDARY)
-        return WindowState(last, lengths * 0, memory)
+        return WindowState(last, lengths * 0), memory
 
     def forward(
         self,
@@ -70,24 +73,29 @@ class ConvolutionNetwork(nn.Module):
         counted: Bool[Tensor, "B T"] | None = None,
     ) -> Float[Tensor, "... V"]:
         """As `TranslationNetwork.forward`."""
-        features, _ = self._decode(before, self.encode(source, lengths))
+        features, _ = self._decode(before, *self.encode(source, lengths))
         return self.words.logits(features if counted is None else features[counted])
 
     def step(
-        self, token: Int[Tensor, " B"], state: WindowState
+        self, token: Int[Tensor, " B"], state: WindowState, memory: Memory
     ) -> tuple[Float[Tensor, "B V"], WindowState]:
         """As `TranslationNetwork.step`."""
-        features, state = self._decode(token[:, None], state)
+        features, state = self._decode(token[:, None], state, memory)
         return torch.log_softmax(self.words.logits(features[:, 0]), -1), state
 
-    def _decode(self, before: Tensor, state: WindowState) -> tuple[Tensor, WindowState]:
+    def stepper(self) -> Callable[..., tuple[Tensor, WindowState]]:
+        """What `step` is, for many of them."""
+        return self.step
+
+    def _decode(
+        self, before: Tensor, state: WindowState, memory: Memory
+    ) -> tuple[Tensor, WindowState]:
         whole, steps = torch.cat([state.last, before], 1), before.shape[1]
         x = self._vectors(whole, state.place - state.last.shape[1])
         low = self.written(x)[:, -steps:]
-        memory = state.memory
-        context, _ = self.attention(low, memory.keys, memory.values, memory.valid)
+        context, _ = memory.answers(self.attention, low)
         features = torch.tanh(self.readout(torch.cat([low, context], -1)))
-        return self.dropout(features), WindowState(whole[:, steps:], state.place + steps, memory)
+        return self.dropout(features), WindowState(whole[:, steps:], state.place + steps)
 
     def _vectors(self, tokens: Tensor, first: Tensor) -> Tensor:
         """Tokens (B, T) as vectors (B, T, E), at the places from `first` (B,) on."""
@@ -123,9 +131,13 @@ class Seen(nn.Module):
         found: Tensor = self.inner(*self.shown(source, lengths), before, counted)
         return found
 
-    def step(self, token: Tensor, state: Any) -> Any:
+    def step(self, token: Tensor, state: Any, memory: Memory) -> Any:
         """As `TranslationNetwork.step`."""
-        return self.inner.step(token, state)
+        return self.inner.step(token, state, memory)
+
+    def stepper(self) -> Any:
+        """As `TranslationNetwork.stepper`."""
+        return self.inner.stepper()
 
     def shown(
         self, source: Int[Tensor, "B S"], lengths: Int[Tensor, " B"]
