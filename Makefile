@@ -7,7 +7,7 @@ FUZZ := .venv-fuzz
 SECONDS ?= 600
 RUNTIME := $(shell find runtime/src runtime/bind runtime/elman_runtime -name '*.cpp' -o -name '*.hpp' -o -name '*.py' 2>/dev/null) runtime/pyproject.toml runtime/CMakeLists.txt
 
-.PHONY: demo test check check-native fuzz format wheel bench clean setup help
+.PHONY: demo test check check-native check-neon fuzz format wheel bench clean setup help
 
 help:
 	@echo "make demo    train a forecaster on real data and write a report"
@@ -15,6 +15,7 @@ help:
 	@echo "make check   lint, types, import rules, sizes"
 	@echo "make wheel   build both wheels and try them in empty environments"
 	@echo "make check-native  the C++ tests, plain and under sanitizers (some minutes)"
+	@echo "make check-neon  the same for Arm, under QEMU (needs qemu-user and g++-aarch64-linux-gnu)"
 	@echo "make fuzz    break model files for SECONDS=600, and demand that each is refused or runs"
 	@echo "make bench   the measurements that README quotes (hours)"
 	@echo "make clean   remove what the others made (never runs/)"
@@ -53,6 +54,15 @@ check-native: setup
 	    cmake -S runtime/tests/cpp -B build/native-$$kind -DELMAN_SANITIZE=$$kind -DELMAN_PLANS=$(CURDIR)/build/plans.txt -DELMAN_IMAGES=$(CURDIR)/build/images.bin -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python && \
 	    cmake --build build/native-$$kind --parallel 2 && \
 	    ctest --test-dir build/native-$$kind --output-on-failure || exit 1; done
+
+# The same for 64-bit Arm, on any Linux: apt-get install qemu-user g++-aarch64-linux-gnu cmake
+check-neon: setup
+	mkdir -p build
+	$(BIN)/python tools/native_plans.py build/plans.txt
+	$(BIN)/python tools/native_images.py build/images.bin
+	cmake -S runtime/tests/cpp -B build/native-neon -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ "-DCMAKE_CROSSCOMPILING_EMULATOR=qemu-aarch64;-L;/usr/aarch64-linux-gnu" -DELMAN_PLANS=$(CURDIR)/build/plans.txt -DELMAN_IMAGES=$(CURDIR)/build/images.bin
+	cmake --build build/native-neon --parallel 2
+	ctest --test-dir build/native-neon --output-on-failure
 
 format: setup
 	$(BIN)/ruff check --fix .

@@ -80,8 +80,8 @@ Made room(const Given& g, Index saved, Index columns) {
 // Panels of U for each gate, and of its transpose, packed anew in each pass as the engine does.
 struct Packed {
     Arena<float> arena;
-    std::vector<Panels<float>> ahead;
-    Panels<float> back{};
+    Panels<float> ahead{}, back{};
+    std::vector<Added> added;  // what of x each panel is given; a GRU's n has its own later
     float* u = nullptr;  // (B, G * H): the products of a step
 
     Packed(const Given& g, bool backward) {
@@ -95,23 +95,18 @@ struct Packed {
             back = {out, H, G * H};
             return;
         }
-        for (Index j = 0; j < G; ++j, out += H * H) {
-            const float* rows = g.weight.data() + j * H * H;
-            pack<V>(H, H, out, [&](Index c, Index i) { return rows[c * H + i]; });
-            ahead.push_back({out, H, H});
-        }
+        pack<V>(G * H, H, out, [&](Index c, Index i) { return g.weight[static_cast<std::size_t>(c * H + i)]; });
+        ahead = {out, G * H, H};
+        for (Index c = 0; c < G * H; c += kPanel<V>) added.push_back({G == 3 && c >= 2 * H ? -1 : c, kPanel<V>});
     }
 };
 
 // u = U h + b (+ x, for the gates that `added` says) of all rows.
-void project(const Given& g, const Packed& packed, const float* h, const float* x, const std::vector<bool>& added,
-             std::vector<const float*>& adds) {
+void project(const Given& g, const Packed& packed, const float* h, const float* x, std::vector<const float*>& adds) {
     const Index H = g.units, G = g.gates;
     for (Index r = 0; r < g.rows; ++r) adds[static_cast<std::size_t>(r)] = x + r * G * H;
-    for (Index j = 0; j < G; ++j)
-        multiply<V>({h, H, kNone, 1, H}, g.rows, packed.ahead[static_cast<std::size_t>(j)],
-                    {packed.u + j * H, G * H, g.bias.data() + j * H,
-                     added[static_cast<std::size_t>(j)] ? adds.data() : nullptr, j * H});
+    multiply<V>({h, H, kNone, 1, H}, g.rows, packed.ahead,
+                {packed.u, G * H, g.bias.data(), adds.data(), packed.added.data()});
 }
 
 // --- GRU: v is r, z, U_n h + b, n; dx is of r, z, n and of U_n h + b ----------------------------
@@ -125,7 +120,7 @@ void gru_forward(const Given& g, Made& m) {
     for (Index t = 0; t < g.steps; ++t) {
         const float* x = g.x.data() + t * B * 3 * H;
         float* to = m.states.data() + t * B * H;
-        project(g, packed, h, x, {true, true, false}, adds);
+        project(g, packed, h, x, adds);
         for (Index b = 0; b < B; ++b) {
             const float *u = packed.u + b * 3 * H, *xn = x + b * 3 * H + 2 * H, *old = h + b * H;
             float *v = m.v.data() + (t * B + b) * 4 * H, *out = to + b * H;
@@ -165,7 +160,7 @@ void gru_backward(const Given& g, Made& m) {
                 (dh * z).store(c + i);
             }
         }
-        multiply<V>({dx, 4 * H, offsets, 3, H}, B, packed.back, {packed.u, H, nullptr, nullptr, 0});
+        multiply<V>({dx, 4 * H, offsets, 3, H}, B, packed.back, {packed.u, H, nullptr, nullptr, nullptr});
         for (Index i = 0; i < B * H; i += V::width)
             (V::load(carry.data() + i) + V::load(packed.u + i)).store(carry.data() + i);
     }
@@ -182,7 +177,7 @@ void lstm_forward(const Given& g, Made& m) {
     const float *h = g.state.data(), *c = h + B * H;
     for (Index t = 0; t < g.steps; ++t) {
         float *to = m.states.data() + t * B * H, *cell = to + all;
-        project(g, packed, h, g.x.data() + t * B * 4 * H, {true, true, true, true}, adds);
+        project(g, packed, h, g.x.data() + t * B * 4 * H, adds);
         for (Index b = 0; b < B; ++b) {
             const float *u = packed.u + b * 4 * H, *old = c + b * H;
             float *v = m.v.data() + (t * B + b) * 5 * H, *out = to + b * H, *kept = cell + b * H;
@@ -225,7 +220,7 @@ void lstm_backward(const Given& g, Made& m) {
                 (dc * f).store(cc + i);
             }
         }
-        multiply<V>({dx, 4 * H, offsets, 4, H}, B, packed.back, {carry.data(), H, nullptr, nullptr, 0});
+        multiply<V>({dx, 4 * H, offsets, 4, H}, B, packed.back, {carry.data(), H, nullptr, nullptr, nullptr});
     }
     m.dstate = carry;
 }

@@ -3,10 +3,11 @@
     python bench/tape.py              # about a minute, most of it to compile
     python bench/tape.py --rounds 50
 
-bench/tape.cpp holds both to the same numbers first. One thread, float32, 50 steps. Seconds are of the
-processor, the least of many passes that take turns. `of both passes`: by how much the fused loops are faster than
-the engine, forwards and backwards. `of training`: the same seconds as a part of a whole pass of
-training of that layer, which has the products with W and the gradients of weights as well.
+bench/tape.cpp holds both to the same numbers first. One thread, float32, 50 steps. Seconds are
+those of the processor, the least of many passes that take turns. `of both passes`: by how much the
+fused loops are faster than the engine, forwards and backwards. `of training`: the same seconds as a
+part of a whole pass of training of that layer, which has the products with W and the gradients of
+weights as well.
 """
 
 import argparse

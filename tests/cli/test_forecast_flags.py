@@ -121,7 +121,7 @@ def test_covariates_are_flags_and_files(file, capsys):
     words = ["train", "forecast", file, *SMALL, *names, "--static-df", "static.csv"]
     assert elman(*words) == 0
     run = Path("runs/forecast-shop_sales-001")
-    assert "the baselines see the values alone" in (run / "report.html").read_text()
+    assert "NLinear and feedforward see them too" in (run / "report.html").read_text()
     capsys.readouterr()
     assert elman("predict", run) == 2
     assert "futr_df must have the covariates" in capsys.readouterr().err

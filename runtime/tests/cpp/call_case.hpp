@@ -89,19 +89,22 @@ struct Options {
     bool lengths, reset, reverse, mask, bias, narrow;
     bool whole;     // every output wanted, and every gradient from above given
     int zoneout;    // 0 none, 1 one share for all, 2 one for each unit, 3 first one, then the other
+    bool clip;      // a longest gradient of a state at each step
 
     std::string text() const {
         char line[160];
-        std::snprintf(line, sizeof line, "lengths %d reset %d reverse %d mask %d bias %d narrow %d whole %d zoneout %d",
-                      lengths, reset, reverse, mask, bias, narrow, whole, zoneout);
+        std::snprintf(line, sizeof line,
+                      "lengths %d reset %d reverse %d mask %d bias %d narrow %d whole %d zoneout %d clip %d", lengths,
+                      reset, reverse, mask, bias, narrow, whole, zoneout, clip);
         return line;
     }
 };
 
 inline Options random_options(Random& random) {
     const auto coin = [&] { return random.one_in(2); };
-    Options o{coin(), coin(), coin(), random.one_in(3), coin(), coin(), !random.one_in(4), 0};
+    Options o{coin(), coin(), coin(), random.one_in(3), coin(), coin(), !random.one_in(4), 0, false};
     if (coin()) o.zoneout = 1 + static_cast<int>(random.below(3));
+    o.clip = random.one_in(3);
     return o;
 }
 
@@ -115,6 +118,7 @@ struct Case {
     std::vector<double> share;
     std::vector<std::int64_t> lengths;
     std::vector<std::uint8_t> reset;  // (T, B)
+    double clip = 0;                  // of a row's state at a step; 0: no limit
 
     Index count(Space space) const { return plan->count[static_cast<int>(space)]; }
     Index width_of_state(Index k) const { return k == 0 ? first : units; }
@@ -195,12 +199,14 @@ inline void give_backward(Case& c, Random& random) {
         if (c.options.whole) c.give(random, name_of("dstates", k), {c.steps, c.rows, width, true, true}, -1, 1);
     }
     if (!c.options.whole && random.one_in(2)) c.given.erase("dy");
+    // Far below what arrives, and about as long: most rows are cut, or some.
+    if (c.options.clip) c.clip = random.one_in(2) ? random.between(0.01, 0.1) : random.between(0.3, 3);
 }
 
 inline Case make_case(const Plan& plan, Index steps, Index rows, Index units, Index first, Options options,
                       std::uint64_t seed) {
     Random random(seed);
-    Case c{&plan, steps, rows, units, first, options, {}, {}, {}, {}, {}};
+    Case c{&plan, steps, rows, units, first, options, {}, {}, {}, {}, {}, 0};
     for (Index r = 0; options.lengths && r < rows; ++r) c.lengths.push_back(random.below(steps + 1));
     for (Index i = 0; options.reset && i < steps * rows; ++i) c.reset.push_back(random.one_in(3));
     give_forward(c, random);

@@ -279,6 +279,7 @@ private:
         each_slot([&](const Slot& slot, Row& value) {
             if (slot.space == Space::dfinal && reads) add(carry[size(slot.index)], value);
         }, values);
+        for (Row& d : carry) clip(d);
         Rows past;
         for (Index k = 0; k < plan_.states; ++k) past.push_back(undo(k, t, carry[size(k)], values));
         run(plan_.back_update, values);
@@ -295,6 +296,14 @@ private:
             add(dstart_[size(k)], carry[size(k)]);
             std::fill(carry[size(k)].begin(), carry[size(k)].end(), 0);
         }
+    }
+
+    // The gradient of one state, made no longer than asked.
+    void clip(Row& d) const {
+        Wide squares = 0;
+        for (const Wide each : d) squares += each * each;
+        const Wide norm = std::sqrt(squares), most = static_cast<Wide>(c_.clip);
+        for (std::size_t i = 0; most > 0 && norm > most && i < d.size(); ++i) d[i] *= most / norm;
     }
 
     // Sets `dnew`; what zoneout lets pass is returned.

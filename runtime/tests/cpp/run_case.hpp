@@ -28,7 +28,7 @@ public:
         fill(c, threads);
         good_ = engine.forward(plan_, call_);
         if (kept) {
-            fill_back();
+            fill_back(c);
             good_ = good_ && engine.backward(plan_, back_);
         }
         for (const auto& [name, values] : before)
@@ -86,8 +86,9 @@ private:
         }
     }
 
-    void fill_back() {
+    void fill_back(const Case& c) {
         back_.forward = &call_;
+        back_.clip = static_cast<Real>(c.clip);
         back_.dy = given("dy");
         back_.dx = wanted("dx");
         back_.dprojected = wanted("dprojected");

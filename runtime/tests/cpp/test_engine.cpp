@@ -135,7 +135,7 @@ void test(const NamedPlan& plan, Index steps, Index rows, Index units, std::uint
 // Tables of one entry are not read by the number of a row: far beyond them no memory is mapped.
 void test_very_many_rows(const NamedPlan& plan) {
     const Index rows = 200000;
-    const Case c = make_case(plan.plan, 1, rows, 1, 1, Options{false, false, false, false, true, true, true, 0}, 5);
+    const Case c = make_case(plan.plan, 1, rows, 1, 1, Options{false, false, false, false, true, true, true, 0, false}, 5);
     const elman::Engine<float>& engine = *elman::engine<float>("");
     const Run<float> run(c, engine, 1), last(alone(c, rows - 1), engine, 1);
     const Told told{plan.name.c_str(), engine.name, c};

@@ -28,7 +28,7 @@ void last_words(int) {
 }
 
 void run(const Plan& plan) {
-    const Options options{true, true, false, true, true, true, true, 1};
+    const Options options{true, true, false, true, true, true, true, 1, false};
     const Case c = make_case(plan, 2, 3, 5, 5, options, 7);
     for (const std::string& set : elman::engine_names()) {
         const Run<float> here(c, *elman::engine<float>(set), 2);

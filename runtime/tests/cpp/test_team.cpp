@@ -19,7 +19,7 @@
 #include "image_case.hpp"
 #include "program/team.hpp"
 
-#if defined(__unix__) || defined(__APPLE__)
+#if (defined(__unix__) || defined(__APPLE__)) && !defined(ELMAN_EMULATED)
 #include <sys/wait.h>
 #include <unistd.h>
 #define ELMAN_FORKS 1

@@ -13,7 +13,7 @@
 
 #include "threads.hpp"
 
-#if defined(__unix__) || defined(__APPLE__)
+#if (defined(__unix__) || defined(__APPLE__)) && !defined(ELMAN_EMULATED)
 #include <dlfcn.h>
 #include <sys/wait.h>
 #include <unistd.h>
