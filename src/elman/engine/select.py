@@ -13,6 +13,7 @@ from torch.autograd import forward_ad
 from elman.cells import LSTM, Cell
 from elman.engine import aten, native, reference
 from elman.engine.call import Call, Result
+from elman.engine.native_arguments import seen_by_torch
 
 
 class EngineUnavailable(RuntimeError):
@@ -155,7 +156,9 @@ def torch_first(
     alike = steps == 1 or (x.is_cpu and torch.is_autocast_enabled("cpu"))
     if alike or not (plain and cell is LSTM and x.dtype == torch.float32):
         return alike
-    return not (x.is_cpu and _outruns_onednn(rows, units, _threads()))
+    # Where torch compiles or exports, rows may be any number, and are not looked at.
+    looks = x.is_cpu and not seen_by_torch(x)
+    return not (looks and _outruns_onednn(rows, units, torch.get_num_threads()))
 
 
 def _outruns_onednn(rows: int, units: int, threads: int) -> bool:
@@ -167,13 +170,6 @@ def _outruns_onednn(rows: int, units: int, threads: int) -> bool:
     if threads == 1:
         return rows == 1 or (rows <= 8 and units >= 512)
     return rows < 3 * threads and units >= 128 * threads
-
-
-def _threads() -> int:
-    return torch.get_num_threads()
-
-
-_threads._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def explain_call(call: Call) -> Explanation:
