@@ -61,12 +61,14 @@ def test_rows_side_by_side_are_rows_apart(beam, seed):
 
 @pytest.mark.parametrize("count", [1, 3, 6])
 def test_the_likeliest_are_those_of_a_sort_and_no_number_is_none(count):
-    found = np.random.default_rng(0).normal(size=(5, 6)).astype(np.float32)
-    found[1, 2], found[2, :3], found[3, 4] = np.nan, -np.inf, np.inf
-    values, place = NumPyArrays().likeliest(found, count)
-    clean = np.where(np.isfinite(found), found, -np.inf)
-    np.testing.assert_array_equal(np.sort(values, 1), np.sort(clean, 1)[:, 6 - count :])
-    np.testing.assert_array_equal(np.take_along_axis(clean, place, 1), values)
+    draw = np.random.default_rng(0)
+    found, scores = draw.normal(size=(10, 3)).astype(np.float32), draw.normal(size=(5, 2))
+    found[1, 2], found[4:6], found[6, 1] = np.nan, -np.inf, np.inf
+    values, place = NumPyArrays().likeliest(found, scores, count)
+    clean = np.where(np.isfinite(found), found, -np.inf).astype(np.float64)
+    total = (clean.reshape(5, 2, 3) + scores[..., None]).reshape(5, 6)
+    np.testing.assert_array_equal(np.sort(values, 1), np.sort(total, 1)[:, 6 - count :])
+    np.testing.assert_array_equal(np.take_along_axis(total, place, 1), values)
 
 
 def test_log_probabilities_that_are_no_numbers_are_refused():
