@@ -78,6 +78,8 @@ bench: setup $(BENCH)/.installed
 	$(BIN)/python bench/kill.py
 	$(BIN)/python bench/kill_stream.py
 	$(BIN)/python bench/doctor.py
+	$(BIN)/python bench/tape.py
+	$(BIN)/python bench/memory_of_text.py
 	for what in "layers.py --append --picture" "custom_cell.py --append" "scan.py --append" ragged.py \
 	    "step.py --append" "runtime.py --append" onnx_parity.py "text_speed.py --append" "translation_speed.py --append"; do \
 	    $(BENCH)/bin/python bench/$$what || exit 1; done

@@ -148,8 +148,8 @@ def torch_first(
     """Whether ATen's kernels, where they can run a call, are the ones to take.
 
     Under autocast a layer then gives what torch's own does; a single step is too short to pack
-    weights for; and oneDNN's LSTM is a match for ours, or better (bench/layers.py), where a call
-    is `plain`, which is without lengths, reset and projected state, unless rows are few.
+    weights for; and where a call is `plain`, which is without lengths, reset and projected state,
+    oneDNN's LSTM may be faster than ours.
     """
     if cell not in aten.CELLS:
         return False
@@ -162,14 +162,15 @@ def torch_first(
 
 
 def _outruns_onednn(rows: int, units: int, threads: int) -> bool:
-    """Whether an LSTM's loop, not its products of whole matrices, decides how long it takes.
+    """Whether our LSTM is the faster one.
 
-    Measured by `bench/layers.py --cells LSTM --engine native` beside the same with `torch`. Several
-    threads must have units enough to share out (`kernels/shares.hpp`), or one of them works alone.
+    Measured by `bench/layers.py --cells LSTM --engine native` beside oneDNN's, which starts and
+    joins its threads at each step and packs its weights again for the derivative. Where it does
+    neither, its kernels lead, but for the fewest rows.
     """
     if threads == 1:
         return rows == 1 or (rows <= 8 and units >= 512)
-    return rows < 3 * threads and units >= 128 * threads
+    return torch.is_grad_enabled() or rows <= 8 or rows * units <= 4096
 
 
 def explain_call(call: Call) -> Explanation:
