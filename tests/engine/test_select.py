@@ -99,7 +99,15 @@ def test_where_the_native_engine_does_not_run() -> None:
         half(X.to(HALF))
 
 
-def test_a_plain_lstm_is_onednn_s() -> None:
+@pytest.fixture
+def threads():
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def test_a_plain_lstm_is_onednn_s_on_one_thread(threads) -> None:
+    threads(1)
     layer = Recurrent(LSTM, I, H)
     assert explain(layer, X).chosen == "torch"
     assert explain(layer, X, lengths=[T, 0]).chosen == "native"
@@ -108,27 +116,28 @@ def test_a_plain_lstm_is_onednn_s() -> None:
 
 
 @pytest.mark.parametrize(
-    ("threads", "rows", "units", "chosen"),
+    ("count", "learns", "rows", "units", "chosen"),
     [
-        (1, 1, 5, "native"),
-        (1, 2, 5, "torch"),
-        (1, 8, 512, "native"),
-        (1, 9, 512, "torch"),
-        (2, 1, 255, "torch"),
-        (2, 5, 256, "native"),
-        (2, 6, 256, "torch"),
+        (1, True, 1, 5, "native"),
+        (1, True, 2, 5, "torch"),
+        (1, True, 8, 512, "native"),
+        (1, True, 9, 512, "torch"),
+        (2, True, 64, 512, "native"),
+        (2, False, 8, 600, "native"),
+        (2, False, 9, 227, "native"),
+        (2, False, 9, 228, "torch"),
     ],
 )
-def test_few_rows_of_a_plain_lstm_are_not_onednn_s(threads, rows, units, chosen) -> None:
-    x, before = torch.zeros(T, rows, I), torch.get_num_threads()
+def test_whose_a_plain_lstm_is_goes_by_its_size(
+    threads, count, learns, rows, units, chosen
+) -> None:
+    threads(count)
     layer, drop_in = Recurrent(LSTM, I, units), nn.LSTM(I, units)
-    torch.set_num_threads(threads)
-    try:
+    x = torch.zeros(T, rows, I)
+    with torch.set_grad_enabled(learns):
         assert explain(layer, x.transpose(0, 1)).chosen == chosen
         assert explain(drop_in, x).chosen == chosen
         assert drop_in._in_aten(x) == (chosen == "torch")
-    finally:
-        torch.set_num_threads(before)
 
 
 def test_one_step_of_what_aten_has_runs_there() -> None:

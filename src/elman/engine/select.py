@@ -170,7 +170,7 @@ def _outruns_onednn(rows: int, units: int, threads: int) -> bool:
     """
     if threads == 1:
         return rows == 1 or (rows <= 8 and units >= 512)
-    return torch.is_grad_enabled() or rows <= 8 or rows * units <= 4096
+    return torch.is_grad_enabled() or rows <= 8 or rows * units <= 2048
 
 
 def explain_call(call: Call) -> Explanation:
