@@ -77,7 +77,7 @@ def main(data: Path, seeds: int, again: bool) -> None:
         try:
             record = run_once(key, lambda: errors(data, method, seed), again)  # noqa: B023
         except ImportError as error:
-            print(f"{name:16s}  left out: {error}; make bench-setup installs it")
+            print(f"{name:16s}  left out: {error}; pip install 'elman[forecast]' brings it")
             continue
         each = "  ".join(f"{one:6.2f}" for one in record["mape"])
         seconds = record["seconds"]

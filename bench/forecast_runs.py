@@ -11,6 +11,8 @@ import contest
 import numpy as np
 from timing import append
 
+import elman
+
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT.parent / "shared" / "data"
 HERE = Path(__file__).parent
@@ -28,12 +30,13 @@ def run_once(
     """The record of a run: the one in bench/results, or else it runs and is added there.
 
     Args:
-        key: what tells it from other runs; the commit is added.
+        key: what tells it from other runs; the commit is added, and the engine if one is forced.
         run: gives its figures.
         again: run even if it is there.
         name: of the file.
     """
-    key = {**key, "commit": commit(name)}
+    engine = elman.engine.forced_engine()
+    key = {**key, "commit": commit(name), **({"forced": engine} if engine else {})}
     found = None if again else contest.kept(name, key)
     if found is not None:
         return found
