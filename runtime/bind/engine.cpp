@@ -174,12 +174,10 @@ void backward(const Plan& plan, const std::string& engine_name, const Sizes& siz
                       (!call.reset || all.dstart.size() == count);
     if (!fits) throw nb::value_error("the arrays are not those that the plan needs");
     if (!(clip >= 0)) throw nb::value_error("clip: it must be 0, for no limit, or above");
-    Plan whole;  // a row's norm is of all its units
-    if (clip > 0) (whole = plan).whole_rows = true;
     bool good;
     {
         const nb::gil_scoped_release released;
-        good = found->backward(clip > 0 ? whole : plan, all);
+        good = found->backward(plan, all);
     }
     if (!good) throw std::bad_alloc();
 }

@@ -69,8 +69,7 @@ struct BackwardCall {
                                              // began with, the first times its mask
     Real* dprojected;                        // (T, B, P), or null: gradient of V's result
     Real clip;                               // longest gradient of a row's state as it leaves a
-                                             // step, each state apart; 0: no limit. Above 0, no
-                                             // share may hold a part of the units
+                                             // step, each state apart; 0: no limit
 };
 
 template <class Real>

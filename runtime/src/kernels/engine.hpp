@@ -89,7 +89,7 @@ bool backward(const Plan& plan, const BackwardCall<typename V::Real>& back) {
         if (!by_units<V>(plan, call, true, make, add)) return false;
     } else {
         Matrices<V> matrices(plan, call, 0, call.units, true);
-        if (!by_rows<V>(call, shares<V>(plan, call), matrices, make, add)) return false;
+        if (!by_rows<V>(call, shares<V>(plan, call, back.clip > 0), matrices, make, add)) return false;
     }
     for (std::size_t i = 0; i < plan.slots.size(); ++i)
         if (plan.slots[i].space == Space::dp) shared.constants[i].base = back.dparams[plan.slots[i].index];

@@ -30,11 +30,12 @@ inline bool needs_rows(const Plan& plan) {
 }
 
 // Rows for each thread, longest first: no thread waits for another. Where units need not know of
-// each other they are shared out too, in parts that stay in L1.
+// each other they are shared out too, in parts that stay in L1. `normed`: a row's norm is taken,
+// which is of all its units.
 template <class V>
-std::vector<Share> shares(const Plan& plan, const Call<typename V::Real>& call) {
+std::vector<Share> shares(const Plan& plan, const Call<typename V::Real>& call, bool normed = false) {
     const std::vector<Index> rows = ordered_rows(call);
-    const bool whole = plan.whole_rows || needs_rows(plan) || call.weight_hr;
+    const bool whole = normed || plan.whole_rows || needs_rows(plan) || call.weight_hr;
     const Index units = whole ? call.units : std::min<Index>(call.units, 256);
     const Index parts = (call.units + units - 1) / units;
     Index jobs = std::max<Index>(1, std::min<Index>(call.threads, call.rows / kLeastRows));
