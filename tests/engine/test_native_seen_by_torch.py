@@ -136,6 +136,7 @@ def test_an_exported_layer_is_saved_with_its_state(cell, tmp_path) -> None:
     assert ran.stdout == "equal\n"
 
 
+@pytest.mark.errors
 def test_states_are_registered_of_cells_alone() -> None:
     with pytest.raises(TypeError, match="cells must be Cell classes; got 'GRU'"):
         register_states("GRU")
