@@ -39,15 +39,17 @@ class Words(nn.Module):
             hide = (torch.rand(x.shape, device=x.device) < self.hidden) & (x != PADDING)
             x = x.masked_fill(hide, UNKNOWN)
         found = nn.functional.embedding(x, self.weight)
-        if not (self.training and self.dropout):
-            return found
-        mask = scaled(self.dropout, found, len(x), found.shape[-1])
-        assert mask is not None
-        return found * mask[:, None]
+        return _some_dropped(found, self.dropout) if self.training else found
 
     def lower(self, builder: "Builder", x: "Value") -> "Value":
         """Vectors of tokens in a program."""
         return builder.embedding(x, self.weight)
+
+
+def _some_dropped(x: Tensor, rate: float) -> Tensor:
+    """Steps (B, T, E) with entries dropped, the same ones in all steps of a row."""
+    mask = scaled(rate, x, len(x), x.shape[-1])
+    return x if mask is None else x * mask[:, None]
 
 
 class WordsAndParts(nn.Module):
@@ -82,11 +84,7 @@ class WordsAndParts(nn.Module):
             parts.flatten(0, 1), self.weight, mode="sum", padding_idx=PADDING
         )
         found = found + total.view_as(found) / count[..., None]
-        if not (self.training and self.dropout):
-            return found
-        mask = scaled(self.dropout, found, len(x), found.shape[-1])
-        assert mask is not None
-        return found * mask[:, None]
+        return _some_dropped(found, self.dropout) if self.training else found
 
     def lower(self, builder: "Builder", x: "Sequence[Value]") -> "Value":
         """Vectors of words in a program, of what `elman_runtime.lexicon.inputs_of` makes of them.
@@ -114,11 +112,7 @@ class Numbers(nn.Module):
     def forward(self, x: Float[Tensor, "B T W"]) -> Float[Tensor, "B T E"]:
         """Vectors of steps."""
         found: Tensor = self.linear(x)
-        if not (self.training and self.dropout):
-            return found
-        mask = scaled(self.dropout, found, len(x), found.shape[-1])
-        assert mask is not None
-        return found * mask[:, None]
+        return _some_dropped(found, self.dropout) if self.training else found
 
     def lower(self, builder: "Builder", x: "Value") -> "Value":
         """Vectors of steps in a program."""
