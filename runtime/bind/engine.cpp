@@ -83,6 +83,13 @@ Real* one(Address address) {
     return reinterpret_cast<Real*>(address);
 }
 
+template <class Real>
+const Engine<Real>& engine_for(const std::string& name) {
+    const Engine<Real>* found = engine<Real>(name);
+    if (!found) throw nb::value_error("engine: there is none of that name here");
+    return *found;
+}
+
 // Sizes T, B, H, P; whether it runs backwards in time; threads.
 using Sizes = std::tuple<Index, Index, Index, Index, bool, int>;
 // x, weight_hh, bias_hh, weight_hr, lengths, reset, state_mask
@@ -139,12 +146,11 @@ void forward(const Plan& plan, const std::string& engine_name, const Sizes& size
              const Addresses& state, const Addresses& start, const Keeps& keep,
              const Outputs& outputs) {
     const Call<Real> call = call_of<Real>(plan, sizes, arrays, inputs, params, state, start, keep, outputs);
-    const Engine<Real>* found = engine<Real>(engine_name);
-    if (!found) throw nb::value_error("engine: there is none of that name here");
+    const Engine<Real>& here = engine_for<Real>(engine_name);
     bool good;
     {
         const nb::gil_scoped_release released;
-        good = found->forward(plan, call);
+        good = here.forward(plan, call);
     }
     if (!good) throw std::bad_alloc();
 }
@@ -160,13 +166,13 @@ void backward(const Plan& plan, const std::string& engine_name, const Sizes& siz
               const Outputs& outputs, const Back& back, const Addresses& dinputs,
               const Addresses& dparams, double clip) {
     const Call<Real> call = call_of<Real>(plan, sizes, arrays, inputs, params, state, start, keep, outputs);
-    const Engine<Real>* found = engine<Real>(engine_name);
-    if (!found) throw nb::value_error("engine: there is none of that name here");
+    const Engine<Real>& here = engine_for<Real>(engine_name);
     const auto& [dy, dx, dprojected, dfinal, dstates, dstate, dstart, dh, before] = back;
     BackwardCall<Real> all{&call, one<const Real>(dy), reading<Real>(dfinal), reading<Real>(dstates),
                            one<Real>(dx), writing<Real>(dinputs), writing<Real>(dstate),
                            writing<Real>(dstart), writing<Real>(dparams), writing<Real>(dh),
-                           writing<Real>(before), one<Real>(dprojected), static_cast<Real>(clip)};
+                           writing<Real>(before), one<Real>(dprojected), static_cast<Real>(clip), nullptr,
+                           nullptr, nullptr, nullptr, nullptr};
     const auto count = static_cast<std::size_t>(plan.states);
     const bool fits = all.dfinal.size() == count && all.dstates.size() == count &&
                       all.dstate.size() == count && all.before.size() == count && all.dinputs.size() == call.inputs.size() &&
@@ -177,7 +183,121 @@ void backward(const Plan& plan, const std::string& engine_name, const Sizes& siz
     bool good;
     {
         const nb::gil_scoped_release released;
-        good = found->backward(plan, all);
+        good = here.backward(plan, all);
+    }
+    if (!good) throw std::bad_alloc();
+}
+
+// T, B, H, I; whether it runs backwards in time; threads.
+using PlainSizes = std::tuple<Index, Index, Index, Index, bool, int>;
+
+// Addresses one after the other, as elman.engine.native_plain lays them out.
+class Taken {
+public:
+    explicit Taken(const Addresses& all) : all_(all) {}
+
+    template <class Value>
+    Value* next() {
+        if (at_ == all_.size()) throw nb::value_error("the arrays are not those that the plan needs");
+        return one<Value>(all_[at_++]);
+    }
+
+    template <class Value>
+    std::vector<Value*> next(std::int32_t count) {
+        std::vector<Value*> found;
+        for (std::int32_t k = 0; k < count; ++k) found.push_back(next<Value>());
+        return found;
+    }
+
+    void end() const {
+        if (at_ != all_.size()) throw nb::value_error("the arrays are not those that the plan needs");
+    }
+
+private:
+    const Addresses& all_;
+    std::size_t at_ = 0;
+};
+
+// A call without options, from raw inputs: x, W, U, b_ih, b_hh, params, state, y and what is kept for
+// the derivative, or null: states other than y, v and w, one after the other.
+template <class Real>
+Call<Real> plain_call(const Plan& plan, const PlainSizes& sizes, Taken& taken) {
+    Call<Real> call{};
+    std::tie(call.steps, call.rows, call.units, call.width, call.reverse, call.threads) = sizes;
+    call.first = call.units;
+    call.raw = taken.next<const Real>();
+    call.weight_ih = taken.next<const Real>();
+    call.weight_hh = taken.next<const Real>();
+    call.bias_ih = taken.next<const Real>();
+    call.bias_hh = taken.next<const Real>();
+    call.params = taken.next<const Real>(plan.params);
+    call.state = taken.next<const Real>(plan.states);
+    Real* y = taken.next<Real>();
+    Real* kept = taken.next<Real>();
+    const bool reads = !plan.narrow_output.empty();
+    const Index rows = call.steps * call.rows;
+    const auto part = [&](Index width) {
+        Real* found = kept;
+        if (kept) kept += rows * width;
+        return found;
+    };
+    for (std::int32_t k = 0; k < plan.states; ++k) call.states.push_back(k == 0 && !reads ? y : part(call.units));
+    call.y = reads ? y : nullptr;
+    call.v = part(plan.count[static_cast<int>(Space::v)] * call.units);
+    call.w = part(plan.count[static_cast<int>(Space::w)]);
+    bool known = true;  // what U multiplies
+    for (const Product& product : plan.products) {
+        const Space space = plan.slots[product.vector].space;
+        known = known && (space == Space::s || space == Space::v);
+    }
+    const bool fits = known && call.steps > 0 && call.rows > 0 && call.units > 0 && call.width > 0 && call.threads > 0 &&
+                      plan.inputs == 0 && call.raw && call.weight_ih && y &&
+                      (plan.products.empty() || call.weight_hh);
+    if (!fits) throw nb::value_error("the arrays are not those that the plan needs");
+    return call;
+}
+
+// After those of the call the final states.
+template <class Real>
+void plain_forward(const Plan& plan, const std::string& name, const PlainSizes& sizes, const Addresses& arrays) {
+    Taken taken(arrays);
+    Call<Real> call = plain_call<Real>(plan, sizes, taken);
+    call.final = taken.next<Real>(plan.states);
+    taken.end();
+    const Engine<Real>& here = engine_for<Real>(name);
+    bool good;
+    {
+        const nb::gil_scoped_release released;
+        good = here.forward(plan, call);
+    }
+    if (!good) throw std::bad_alloc();
+}
+
+// After those of the call the gradients of y and the final states, or null, and those wanted of x,
+// W, U, b_ih and b_hh, or null, of params and of the state.
+template <class Real>
+void plain_backward(const Plan& plan, const std::string& name, const PlainSizes& sizes, const Addresses& arrays) {
+    Taken taken(arrays);
+    const Call<Real> call = plain_call<Real>(plan, sizes, taken);
+    BackwardCall<Real> back{};
+    back.forward = &call;
+    back.dy = taken.next<const Real>();
+    back.dfinal = taken.next<const Real>(plan.states);
+    back.draw = taken.next<Real>();
+    back.dweight_ih = taken.next<Real>();
+    back.dweight_hh = taken.next<Real>();
+    back.dbias_ih = taken.next<Real>();
+    back.dbias_hh = taken.next<Real>();
+    back.dparams = taken.next<Real>(plan.params);
+    back.dstate = taken.next<Real>(plan.states);
+    taken.end();
+    back.dstates.assign(back.dfinal.size(), nullptr);
+    back.before.assign(back.dfinal.size(), nullptr);
+    const Engine<Real>& here = engine_for<Real>(name);
+    bool good;
+    {
+        const nb::gil_scoped_release released;
+        good = here.backward(plan, back);
     }
     if (!good) throw std::bad_alloc();
 }
@@ -202,6 +322,10 @@ void bind_engine(nb::module_& m) {
     m.def("use_large_pages", [](Address address, std::size_t size) { use_large_pages(address, size); });
     m.def("forward_float32", &forward<float>);
     m.def("forward_float64", &forward<double>);
+    m.def("plain_forward_float32", &plain_forward<float>);
+    m.def("plain_forward_float64", &plain_forward<double>);
+    m.def("plain_backward_float32", &plain_backward<float>);
+    m.def("plain_backward_float64", &plain_backward<double>);
     define_backward<float>(m, "backward_float32");
     define_backward<double>(m, "backward_float64");
 }

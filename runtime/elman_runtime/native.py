@@ -82,6 +82,18 @@ def backward(double: bool, *arguments: Any) -> None:
     (module.backward_float64 if double else module.backward_float32)(*arguments)
 
 
+def plain_forward(double: bool, *arguments: Any) -> None:
+    """Run a plan forwards from raw inputs, without options: `plain_call` there."""
+    module = _needed()
+    (module.plain_forward_float64 if double else module.plain_forward_float32)(*arguments)
+
+
+def plain_backward(double: bool, *arguments: Any) -> None:
+    """Run a plan backwards, with the gradients of weights."""
+    module = _needed()
+    (module.plain_backward_float64 if double else module.plain_backward_float32)(*arguments)
+
+
 def use_large_pages(address: int, size: int) -> None:
     """Ask the system for large pages under memory that has not been touched yet; a hint."""
     if _native is not None:

@@ -31,7 +31,7 @@ struct Call {
     Index steps, rows, units, first;  // T, B, H, P
     bool reverse;
     int threads;
-    const Real* x;                           // (T, B, G*H): W x + b_ih
+    const Real* x;                           // (T, B, G*H): W x + b_ih; null where made of `raw`
     std::vector<Input<Real>> inputs;
     const Real* weight_hh;                   // (R*H, P), or null
     const Real* bias_hh;                     // (R*H), or null
@@ -51,6 +51,11 @@ struct Call {
     Real* v;                                 // (T, B, count of v * H)
     Real* w;                                 // (T, B, count of w)
     std::vector<Real*> final;                // (B, S) each
+    // Where x is null.
+    Index width;                             // I
+    const Real* raw;                         // (T, B, I)
+    const Real* weight_ih;                   // (G*H, I)
+    const Real* bias_ih;                     // (G*H), or null
 };
 
 template <class Real>
@@ -59,7 +64,8 @@ struct BackwardCall {
     const Real* dy;                          // (T, B, O), or null
     std::vector<const Real*> dfinal;         // (B, S) each, or null
     std::vector<const Real*> dstates;        // (T, B, S) each, or null: of every step's states
-    Real* dx;                                // (T, B, columns*H); zero beyond a length
+    Real* dx;                                // (T, B, columns*H); zero beyond a length; or null
+                                             // where those below are wanted instead
     std::vector<Real*> dinputs;              // (T, B, H) each
     std::vector<Real*> dstate;               // (B, S) each
     std::vector<Real*> dstart;               // (B, S) each; empty where reset is null
@@ -70,6 +76,14 @@ struct BackwardCall {
     Real* dprojected;                        // (T, B, P), or null: gradient of V's result
     Real clip;                               // longest gradient of a row's state as it leaves a
                                              // step, each state apart; 0: no limit
+    // Where dx is null, which asks for `raw` too; each null where not wanted. There must be no
+    // projection V, no reset and no mask, no zoneout, nor lengths where it runs backwards in time,
+    // and U must multiply states as steps find them or values of `v`.
+    Real* draw;                              // (T, B, I)
+    Real* dweight_ih;                        // (G*H, I)
+    Real* dbias_ih;                          // (G*H)
+    Real* dweight_hh;                        // (R*H, P)
+    Real* dbias_hh;                          // (R*H)
 };
 
 template <class Real>

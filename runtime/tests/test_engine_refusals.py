@@ -86,6 +86,46 @@ def test_gradients_of_too_few_inputs_or_parameters(place, common, back):
         native.backward(True, *common, *back)
 
 
+PLAIN = from_text(
+    """\
+elman tape 1
+name One
+gates a
+recurrent a
+state h
+update
+  u0 = project s.h a+
+  new.h = tanh u0.a
+"""
+)
+# T, B, H, I and so on; x, W, U, b_ih, b_hh, state, y, kept, and then the final state.
+SIZES, FORWARD = (4, 3, 5, 2, False, 1), [8, 8, 8, 0, 0, 0, 8, 8, 8]
+WRONG_PLAIN = {
+    "an array too few": (PLAIN, SIZES, FORWARD[:-1]),
+    "an array too many": (PLAIN, SIZES, [*FORWARD, 8]),
+    "no x": (PLAIN, SIZES, [0, *FORWARD[1:]]),
+    "no W": (PLAIN, SIZES, [8, 0, *FORWARD[2:]]),
+    "no U": (PLAIN, SIZES, [8, 8, 0, *FORWARD[3:]]),
+    "no output": (PLAIN, SIZES, [*FORWARD[:6], 0, *FORWARD[7:]]),
+    "no rows": (PLAIN, (4, 0, 5, 2, False, 1), FORWARD),
+    "no steps": (PLAIN, (0, 3, 5, 2, False, 1), FORWARD),
+    "no units": (PLAIN, (4, 3, 0, 2, False, 1), FORWARD),
+    "an input of no width": (PLAIN, (4, 3, 5, 0, False, 1), FORWARD),
+    "no thread": (PLAIN, (4, 3, 5, 2, False, 0), FORWARD),
+    "a cell with further inputs": (TAPE, SIZES, [8, 8, 8, 0, 0, 8, 8, 8, 8, 8, 8, 8]),
+}
+
+
+@pytest.mark.parametrize(("tape", "sizes", "arrays"), WRONG_PLAIN.values(), ids=WRONG_PLAIN)
+@pytest.mark.parametrize("double", [False, True])
+def test_arrays_that_a_plain_call_does_not_need(double, tape, sizes, arrays):
+    plan = native.plan(lower(tape))
+    with pytest.raises(ValueError, match=NONE):
+        native.plain_forward(double, plan, "", sizes, arrays)
+    with pytest.raises(ValueError, match=NONE):
+        native.plain_backward(double, plan, "", sizes, arrays)
+
+
 def test_an_unknown_instruction_set(common, back):
     common[1] = "sse9"
     for run, given in ((native.forward, common), (native.backward, [*common, *back])):

@@ -10,6 +10,7 @@
 #include "kernels/denormals.hpp"
 #include "kernels/forward.hpp"
 #include "kernels/shares.hpp"
+#include "kernels/whole.hpp"
 #include "threads.hpp"
 
 namespace elman::ELMAN_SET {
@@ -58,9 +59,12 @@ bool by_units(const Plan& plan, const Call<typename V::Real>& call, bool back, M
 }
 
 template <class V>
-bool forward(const Plan& plan, const Call<typename V::Real>& call) {
-    Shared<V> shared(plan, call);
+bool forward(const Plan& plan, const Call<typename V::Real>& given) {
     const FlushDenormals flush;
+    Projected<V> projected(given);
+    if (!projected.prepare(plan)) return false;
+    const Call<typename V::Real>& call = projected.call;
+    Shared<V> shared(plan, call);
     if (!shared.prepare(false)) return false;
     const auto make = [&](Matrices<V>& matrices, Share share, typename Exchange<V>::Member* exchange) {
         return std::make_unique<ForwardJob<V>>(shared, matrices, std::move(share), exchange);
@@ -71,8 +75,9 @@ bool forward(const Plan& plan, const Call<typename V::Real>& call) {
     return by_rows<V>(call, shares<V>(plan, call), matrices, make, nothing);
 }
 
+// With `dx` given.
 template <class V>
-bool backward(const Plan& plan, const BackwardCall<typename V::Real>& back) {
+bool backward_steps(const Plan& plan, const BackwardCall<typename V::Real>& back) {
     using Real = typename V::Real;
     const Call<Real>& call = *back.forward;
     Shared<V> shared(plan, call);
@@ -94,6 +99,21 @@ bool backward(const Plan& plan, const BackwardCall<typename V::Real>& back) {
     for (std::size_t i = 0; i < plan.slots.size(); ++i)
         if (plan.slots[i].space == Space::dp) shared.constants[i].base = back.dparams[plan.slots[i].index];
     shared.run_once(plan.back_epilogue, sums.data());
+    return true;
+}
+
+template <class V>
+bool backward(const Plan& plan, const BackwardCall<typename V::Real>& back) {
+    if (back.dx) return backward_steps<V>(plan, back);
+    const Call<typename V::Real>& call = *back.forward;
+    Arena<typename V::Real> arena;
+    const auto dx = arena.ask(call.steps * call.rows * plan.columns * call.units);
+    if (!arena.allocate()) return false;
+    BackwardCall<typename V::Real> steps = back;
+    steps.dx = arena.at(dx);
+    if (!backward_steps<V>(plan, steps)) return false;
+    const FlushDenormals flush;
+    WholeGradients<V>(plan, back, steps.dx).run();
     return true;
 }
 

@@ -37,22 +37,41 @@ void pack(Index columns, Index depth, typename V::Real* out, At at) {
                 *out++ = first + j < columns ? at(first + j, k) : typename V::Real(0);
 }
 
-// The same for rows of W that lie in memory as they are, W[c][k] at w + c * stride + k: a block of
-// each at a time, so that what is read stays in L1.
+// Rows of a square become its columns: with each round the two halves of them are zipped.
+template <class V>
+ELMAN_INLINE void transpose(V (&rows)[V::width]) {
+    constexpr int half = V::width / 2;
+    for (int round = 1; round < V::width; round *= 2) {
+        V zipped[V::width];
+        for (int i = 0; i < half; ++i) {
+            zipped[2 * i] = rows[i];
+            zipped[2 * i + 1] = rows[i + half];
+            V::zip(zipped[2 * i], zipped[2 * i + 1]);
+        }
+        for (int i = 0; i < V::width; ++i) rows[i] = zipped[i];
+    }
+}
+
+// The same for rows of W that lie in memory as they are, W[c][k] at w + c * stride + k: a square of
+// them at a time.
 template <class V, class Real = typename V::Real>
 void pack_rows(const Real* w, Index stride, Index columns, Index depth, Real* out) {
-    constexpr Index block = 16;
-    for (Index first = 0; first < columns; first += kPanel<V>, out += kPanel<V> * depth) {
-        const Index here = std::min(kPanel<V>, columns - first);
-        for (Index k0 = 0; k0 < depth; k0 += block) {
-            const Index ks = std::min(block, depth - k0);
-            Real* to = out + k0 * kPanel<V>;
-            for (Index j = 0; j < here; ++j)
-                for (Index k = 0; k < ks; ++k) to[k * kPanel<V> + j] = w[(first + j) * stride + k0 + k];
-            for (Index j = here; j < kPanel<V>; ++j)
-                for (Index k = 0; k < ks; ++k) to[k * kPanel<V> + j] = 0;
+    constexpr Index W = V::width;
+    for (Index first = 0; first < columns; first += kPanel<V>, out += kPanel<V> * depth)
+        for (Index c = 0; c < kPanel<V>; c += W) {
+            const Index here = std::min(W, columns - first - c);
+            const Real* from = w + (first + c) * stride;
+            Real* to = out + c;
+            Index k = 0;
+            for (; here == W && k + W <= depth; k += W) {
+                V square[W];
+                for (Index i = 0; i < W; ++i) square[i] = V::load(from + i * stride + k);
+                transpose<V>(square);
+                for (Index i = 0; i < W; ++i) square[i].store(to + (k + i) * kPanel<V>);
+            }
+            for (; k < depth; ++k)
+                for (Index i = 0; i < W; ++i) to[k * kPanel<V> + i] = i < here ? from[i * stride + k] : Real(0);
         }
-    }
 }
 
 // The same for W[c][k] at w + k * stride + c, where these `run` values of k are a part of `depth`.

@@ -80,6 +80,12 @@ struct F32 {
         return {_mm256_castsi256_ps(_mm256_sub_epi32(bits(a), bits(b)))};
     }
 
+    static ELMAN_INLINE void zip(F32& a, F32& b) {
+        const __m256 low = _mm256_unpacklo_ps(a.v, b.v), high = _mm256_unpackhi_ps(a.v, b.v);
+        a.v = _mm256_permute2f128_ps(low, high, 0x20);
+        b.v = _mm256_permute2f128_ps(low, high, 0x31);
+    }
+
     // ((l0 + l4) + (l2 + l6)) + ((l1 + l5) + (l3 + l7))
     static ELMAN_INLINE float sum(F32 a) {
         const __m128 four =
@@ -163,6 +169,12 @@ struct F64 {
     }
     friend ELMAN_INLINE F64 sub_bits(F64 a, F64 b) {
         return {_mm256_castsi256_pd(_mm256_sub_epi64(bits(a), bits(b)))};
+    }
+
+    static ELMAN_INLINE void zip(F64& a, F64& b) {
+        const __m256d low = _mm256_unpacklo_pd(a.v, b.v), high = _mm256_unpackhi_pd(a.v, b.v);
+        a.v = _mm256_permute2f128_pd(low, high, 0x20);
+        b.v = _mm256_permute2f128_pd(low, high, 0x31);
     }
 
     // (l0 + l2) + (l1 + l3)

@@ -88,6 +88,14 @@ struct F32 {
         return {_mm512_castsi512_ps(_mm512_sub_epi32(bits(a), bits(b)))};
     }
 
+    static ELMAN_INLINE void zip(F32& a, F32& b) {
+        const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+        const __m512i high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+        const __m512 first = a.v;
+        a.v = _mm512_permutex2var_ps(first, low, b.v);
+        b.v = _mm512_permutex2var_ps(first, high, b.v);
+    }
+
     // Lanes i and i + 8, then as eight lanes are added in avx2.hpp.
     static ELMAN_INLINE float sum(F32 a) {
         const __m256 low = _mm512_maskz_extractf32x8_ps(0xff, a.v, 0);
@@ -182,6 +190,14 @@ struct F64 {
     }
     friend ELMAN_INLINE F64 sub_bits(F64 a, F64 b) {
         return {_mm512_castsi512_pd(_mm512_sub_epi64(bits(a), bits(b)))};
+    }
+
+    static ELMAN_INLINE void zip(F64& a, F64& b) {
+        const __m512i low = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
+        const __m512i high = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
+        const __m512d first = a.v;
+        a.v = _mm512_permutex2var_pd(first, low, b.v);
+        b.v = _mm512_permutex2var_pd(first, high, b.v);
     }
 
     // ((l0 + l4) + (l2 + l6)) + ((l1 + l5) + (l3 + l7))

@@ -70,6 +70,12 @@ struct F32 {
     friend ELMAN_INLINE F32 add_bits(F32 a, F32 b) { return number(vaddq_u32(bits(a), bits(b))); }
     friend ELMAN_INLINE F32 sub_bits(F32 a, F32 b) { return number(vsubq_u32(bits(a), bits(b))); }
 
+    static ELMAN_INLINE void zip(F32& a, F32& b) {
+        const float32x4_t first = a.v;
+        a.v = vzip1q_f32(first, b.v);
+        b.v = vzip2q_f32(first, b.v);
+    }
+
     // (l0 + l2) + (l1 + l3)
     static ELMAN_INLINE float sum(F32 a) {
         const float32x2_t half = vadd_f32(vget_low_f32(a.v), vget_high_f32(a.v));
@@ -140,6 +146,12 @@ struct F64 {
     }
     friend ELMAN_INLINE F64 add_bits(F64 a, F64 b) { return number(vaddq_u64(bits(a), bits(b))); }
     friend ELMAN_INLINE F64 sub_bits(F64 a, F64 b) { return number(vsubq_u64(bits(a), bits(b))); }
+
+    static ELMAN_INLINE void zip(F64& a, F64& b) {
+        const float64x2_t first = a.v;
+        a.v = vzip1q_f64(first, b.v);
+        b.v = vzip2q_f64(first, b.v);
+    }
 
     // l0 + l1
     static ELMAN_INLINE double sum(F64 a) {

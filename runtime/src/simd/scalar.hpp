@@ -73,6 +73,7 @@ struct Lane {
     friend ELMAN_INLINE Lane add_bits(Lane a, Lane b) { return number(bits(a) + bits(b)); }
     friend ELMAN_INLINE Lane sub_bits(Lane a, Lane b) { return number(bits(a) - bits(b)); }
 
+    static ELMAN_INLINE void zip(Lane&, Lane&) {}
     static ELMAN_INLINE Real sum(Lane a) { return a.v; }
 
 private:

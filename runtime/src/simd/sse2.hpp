@@ -83,6 +83,12 @@ struct F32 {
         return {_mm_castsi128_ps(_mm_sub_epi32(bits(a), bits(b)))};
     }
 
+    static ELMAN_INLINE void zip(F32& a, F32& b) {
+        const __m128 first = a.v;
+        a.v = _mm_unpacklo_ps(first, b.v);
+        b.v = _mm_unpackhi_ps(first, b.v);
+    }
+
     // (l0 + l2) + (l1 + l3)
     static ELMAN_INLINE float sum(F32 a) {
         const __m128 half = _mm_add_ps(a.v, _mm_movehl_ps(a.v, a.v));
@@ -164,6 +170,12 @@ struct F64 {
     }
     friend ELMAN_INLINE F64 sub_bits(F64 a, F64 b) {
         return {_mm_castsi128_pd(_mm_sub_epi64(bits(a), bits(b)))};
+    }
+
+    static ELMAN_INLINE void zip(F64& a, F64& b) {
+        const __m128d first = a.v;
+        a.v = _mm_unpacklo_pd(first, b.v);
+        b.v = _mm_unpackhi_pd(first, b.v);
     }
 
     // l0 + l1

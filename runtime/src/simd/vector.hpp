@@ -19,6 +19,7 @@
 //   ones(m), any(m)               1 or 0 in each lane; whether some lane is set
 //   exponent(n)                   2^n, for whole n within the exponents of normal numbers
 //   V::sum(v)                     the lanes, halves added together until one is left
+//   V::zip(a, b)                  a0 b0 a1 b1 ..., its first half in a and its second in b
 //
 // For math.hpp:
 //

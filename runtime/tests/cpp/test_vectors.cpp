@@ -175,12 +175,26 @@ void test_sum() {
 }
 
 template <class V>
+void test_zip() {
+    using Real = typename V::Real;
+    Real values[2 * V::width], zipped[2 * V::width];
+    for (int i = 0; i < 2 * V::width; ++i) values[i] = static_cast<Real>(i);
+    V a = V::load(values), b = V::load(values + V::width);
+    V::zip(a, b);
+    a.store(zipped);
+    b.store(zipped + V::width);
+    for (int i = 0; i < 2 * V::width; ++i)
+        check<V>(zipped[i] == values[i / 2 + i % 2 * V::width], "zip", i);
+}
+
+template <class V>
 void test_type() {
     test_parts<V>();
     test_two_operands<V>();
     test_one_operand<V>();
     test_fused<V>();
     test_sum<V>();
+    test_zip<V>();
 }
 
 }  // namespace

@@ -7,14 +7,15 @@ gradients of every step's projections: what is a product of whole matrices, torc
 Time comes first inside: (T, B, I). Weights are packed inside each call, and never kept.
 """
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch._C._functorch import is_batchedtensor, is_legacy_batchedtensor
 
 from elman.cells import Cell
-from elman.engine import reference
+from elman.engine import native_plain, reference
+from elman.engine.again import gradients, needs_reference
 from elman.engine.call import Call, Result, Weights, carried
 from elman.engine.native_arguments import Arguments, seen_by_torch
 from elman.engine.native_ops import recurrent, recurrent_backward
@@ -59,7 +60,7 @@ def run(call: Call) -> Result:
     if _autocast():
         with torch.autocast("cpu", enabled=False):
             return _run(call, torch.float32)
-    return _run(call, call.x.dtype)
+    return native_plain.run(call) if native_plain.fits(call) else _run(call, call.x.dtype)
 
 
 def _run(call: Call, dtype: torch.dtype) -> Result:
@@ -184,37 +185,15 @@ class _Recurrent(torch.autograd.Function):
     def backward(ctx: Any, *up: Tensor | None) -> tuple[Tensor | None, ...]:
         found = ctx.saved_tensors  # once: each time it is read, checkpointing runs forwards again
         tensors, saved = found[: ctx.given], found[ctx.given :]
-        batched = any(u is not None and _is_batched(u) for u in up)
-        if torch.is_grad_enabled() or batched:
-            return (None, *_by_reference(ctx.spec, tensors, up))
+        if needs_reference(up):
+            return (None, *gradients(partial(_again, ctx.spec), tensors, up))
         needs = ctx.needs_input_grad[1:]
         return (None, *recurrent_backward(ctx.spec.arguments(tensors), saved, up, needs))
 
 
-def _is_batched(u: Tensor) -> bool:
-    """Whether several gradients come at once: vmap, or `is_grads_batched`."""
-    return is_batchedtensor(u) or is_legacy_batchedtensor(u)
-
-
-def _by_reference(spec: _Spec, tensors: Any, up: Any) -> list[Tensor | None]:
-    """The same gradients as a graph that can be differentiated again, or for a batch of `up`."""
-    graph = torch.is_grad_enabled()
-    with torch.enable_grad():
-        # A tensor that came in at two places has a gradient of its own at each.
-        tensors = [None if t is None else t.view_as(t) for t in tensors]
-        outputs = _again(spec, spec.arguments(tensors))
-    pairs = [(y, u) for y, u in zip(outputs, up, strict=True) if u is not None and y.requires_grad]
-    wanted = [t for t in tensors if t is not None and t.requires_grad]
-    if not pairs or not wanted:
-        return [None] * len(tensors)
-    ys, us = zip(*pairs, strict=True)
-    grads = iter(torch.autograd.grad(ys, wanted, us, create_graph=graph, allow_unused=True))
-    return [next(grads) if t is not None and t.requires_grad else None for t in tensors]
-
-
-def _again(spec: _Spec, given: Arguments) -> list[Tensor]:
+def _again(spec: _Spec, tensors: Any) -> list[Tensor]:
     """What a forward pass returned, by the reference engine."""
-    state = spec.cell.State
+    given, state = spec.arguments(tensors), spec.cell.State
     inputs = zip(spec.inputs, given.inputs, strict=True)
     found = reference.run(
         Call(

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from elman.engine.plans import prepared
 from elman_runtime import native
@@ -133,3 +134,11 @@ def seen_by_torch(x: Tensor) -> bool:
         or type(x) not in (Tensor, torch.nn.Parameter)
         or torch._C._len_torch_dispatch_stack() > 0
     )
+
+
+def transformed() -> bool:
+    """Whether a transform of torch.func, or forward-mode differentiation, is at work."""
+    if torch.compiler.is_compiling():
+        return False
+    level = torch._C._functorch.maybe_current_level()
+    return level is not None or forward_ad._current_level >= 0

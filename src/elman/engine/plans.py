@@ -37,6 +37,8 @@ class Prepared(NamedTuple):
     """Names of the inputs that are no projections, without `raw`, which is x itself."""
     multiplied: frozenset[str]
     """Names of the states that U multiplies as a step finds them."""
+    plain: bool
+    """Whether there are no inputs, and all that U multiplies is such a state or a saved value."""
 
 
 class CannotRun(Exception):
@@ -108,6 +110,7 @@ def prepared(text: str) -> Prepared:
         tape.count("w"),
         tuple(name for name in tape.inputs if name != "raw"),
         frozenset(str(one.vector.name) for one in found if one.vector.space == "s"),
+        not tape.inputs and all(one.vector.space in ("s", "v") for one in found),
     )
 
 

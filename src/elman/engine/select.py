@@ -8,12 +8,11 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from elman.cells import LSTM, Cell
 from elman.engine import aten, native, reference
 from elman.engine.call import Call, Result
-from elman.engine.native_arguments import seen_by_torch
+from elman.engine.native_arguments import seen_by_torch, transformed
 
 
 class EngineUnavailable(RuntimeError):
@@ -64,7 +63,7 @@ def _aten_verdict(call: Call) -> Verdict:
         return no("ATen returns c for the last step alone", "ask for states=True only to look")
     if call.clip is not None:
         return no("ATen gives no gradient of a single step", "set clip_steps=None")
-    if _transformed():
+    if transformed():
         return no("ATen's layers do not know torch.func's vmap and jvp")
     if not call.x.is_floating_point():
         return no(f"ATen has no recurrent layer for {call.x.dtype}", "pass real floating numbers")
@@ -72,16 +71,8 @@ def _aten_verdict(call: Call) -> Verdict:
     return Verdict("torch", True, f"{call.cell.__name__} runs in {where}")
 
 
-def _transformed() -> bool:
-    """Whether a transform of torch.func, or forward-mode differentiation, is at work."""
-    if torch.compiler.is_compiling():
-        return False
-    level = torch._C._functorch.maybe_current_level()
-    return level is not None or forward_ad._current_level >= 0
-
-
 def _native_verdict(call: Call) -> Verdict:
-    if _transformed():
+    if transformed():
         return Verdict("native", False, "it does not know torch.func's vmap and jvp")
     found = native.why_not(call)
     if found is not None:

@@ -12,7 +12,7 @@ from elman import cells
 from elman.cells import Cell
 from elman.engine import Call, Result, Weights, forced_engine, run, torch_first
 from elman.nn.dropin_layout import Packed, Padded, arrange
-from elman.nn.dropin_plain import packed, plain
+from elman.nn.dropin_plain import compiled, packed, plain
 from elman.nn.sequence import as_reset, check_kind
 from elman_runtime import native
 
@@ -65,9 +65,10 @@ class DropIn(nn.RNNBase):
             ValueError, TypeError: an argument has a wrong shape, dtype, device or value.
             elman.engine.EngineUnavailable: the forced engine cannot run this.
         """
-        if lengths is None and reset is None and self._in_aten(input):
-            way = packed if isinstance(input, PackedSequence) else plain
-            found = way(self, self.cell, input, hx)  # type: ignore[arg-type]
+        if lengths is None and reset is None:
+            aten = packed if isinstance(input, PackedSequence) else plain
+            way: Any = aten if self._in_aten(input) else compiled
+            found: tuple[Any, Any] | None = way(self, self.cell, input, hx)
             if found is not None:
                 return found
         return self._layers(*self._prepare(input, hx, lengths, reset))

@@ -1,7 +1,8 @@
-"""The drop-ins where nothing but torch's own features is asked: all layers in one call of ATen.
+"""The drop-ins where nothing but torch's own features is asked: their tensors as they come.
 
-One layer and direction at a time gives the same numbers, but a call of an engine costs some 70 us
-beside ATen's own 60 for a short sequence, and going backwards copies it (bench/dropin.py).
+In ATen all layers are one call. One layer and direction at a time gives the same numbers, but a
+call of an engine costs some 70 us beside ATen's own 60 for a short sequence, and going backwards
+copies it (bench/dropin.py). In compiled code one small layer is one call.
 
 Each function returns what torch's own layer does, or None where something is not plain: no step, or
 a shape, dtype or device that is wrong, of which the other way says what.
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from elman.cells import LSTM, Cell
-from elman.engine import aten
+from elman.engine import Weights, aten, forced_engine, native_plain
 
 State = Tensor | tuple[Tensor, ...]
 
@@ -37,6 +38,30 @@ def plain(layer: nn.RNNBase, cell: type[Cell], input: Tensor, hx: Any) -> tuple[
     if one:
         output, final = output.squeeze(1 - time), tuple(s.squeeze(1) for s in final)
     return output, final if cell is LSTM else final[0]
+
+
+def compiled(
+    layer: nn.RNNBase, cell: type[Cell], input: Tensor | PackedSequence, hx: Any
+) -> tuple[Any, State] | None:
+    """Outputs and state of one layer in one direction for a tensor (T, B, I) or (B, T, I)."""
+    if isinstance(input, PackedSequence) or input.dim() != 3 or not _is_small(layer, input):
+        return None
+    time, weights = 1 if layer.batch_first else 0, _weights(layer)
+    first = _first(layer, cell, input, input.shape[1 - time], hx, one=False)
+    if first is None or any(t.dtype != input.dtype or not t.is_cpu for t in (*first, *weights)):
+        return None
+    weight_ih, weight_hh, *biases = weights
+    w = Weights(weight_ih, weight_hh, *(biases or (None, None)))
+    y, *final = native_plain.layer(native_plain.Plain(cell, {}, (), time=time), input, first, w)
+    return y, tuple(final) if cell is LSTM else final[0]
+
+
+def _is_small(layer: nn.RNNBase, x: Tensor) -> bool:
+    one = layer.num_layers == 1 and not layer.bidirectional and not layer.proj_size
+    if not one or forced_engine() not in (None, "native") or not _fits(layer, x):
+        return False
+    few = native_plain.few(x, cast(Tensor, layer.weight_ih_l0), layer.hidden_size)
+    return few and native_plain.serves(x)
 
 
 def packed(

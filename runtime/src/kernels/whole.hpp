@@ -1,0 +1,115 @@
+// What a call adds that takes raw inputs: their projection before the steps, and after those going
+// backwards the gradients that are products of whole matrices.
+#pragma once
+
+#include "kernels/buffer.hpp"
+#include "kernels/dense.hpp"
+#include "kernels/matrices.hpp"
+
+namespace elman::ELMAN_SET {
+
+// A call whose x is given, made of one where it may be missing.
+template <class V>
+class Projected {
+public:
+    using Real = typename V::Real;
+
+    explicit Projected(const Call<Real>& given) : call(given) {}
+
+    // False where memory runs out.
+    bool prepare(const Plan& plan) {
+        if (call.x) return true;
+        const Index columns = plan.gates * call.units, rows = call.steps * call.rows;
+        const auto x = arena_.ask(rows * columns), weight = arena_.ask(padded<V>(columns) * call.width);
+        if (!arena_.allocate()) return false;
+        pack_rows<V>(call.weight_ih, call.width, columns, call.width, arena_.at(weight));
+        const Paneled<Real> packed{arena_.at(weight), kPanel<V> * call.width, kPanel<V>};
+        const Factors<Real> term{{call.raw, call.width, 1}, packed, call.width};
+        dense<V>({{{term}, rows, columns, arena_.at(x), call.bias_ih}}, call.threads);
+        call.x = arena_.at(x);
+        return true;
+    }
+
+    Call<Real> call;
+
+private:
+    Arena<Real> arena_;
+};
+
+// The gradients of raw inputs, weights and biases from those of every step's projections.
+template <class V>
+class WholeGradients {
+public:
+    using Real = typename V::Real;
+
+    WholeGradients(const Plan& plan, const BackwardCall<Real>& back, const Real* d)
+        : plan_(plan), back_(back), call_(*back.forward), d_(d), rows_(call_.steps * call_.rows),
+          columns_(plan.columns * call_.units) {}
+
+    void run() {
+        const Index gates = plan_.gates * call_.units;
+        if (back_.draw) {
+            const Factors<Real> term{{d_, columns_, 1}, as_it_lies<V>(call_.weight_ih, call_.width), gates};
+            all_.push_back({{term}, rows_, call_.width, back_.draw, nullptr});
+        }
+        if (back_.dweight_ih) {
+            const Factors<Real> term{turned(0), as_it_lies<V>(call_.raw, call_.width), rows_};
+            all_.push_back({{term}, gates, call_.width, back_.dweight_ih, nullptr});
+        }
+        if (back_.dbias_ih) all_.push_back({{sum(0)}, 1, gates, back_.dbias_ih, nullptr});
+        for (Index gate = 0; gate < plan_.recurrent; ++gate) of_recurrent(gate);
+        dense<V>(all_, call_.threads);
+    }
+
+private:
+    // Of the block of U and b_hh that belongs to one gate: a part from each product that has it.
+    void of_recurrent(Index gate) {
+        const Index units = call_.units, first = call_.first;
+        Dense<Real> weight{{}, units, first, nullptr, nullptr}, bias{{}, 1, units, nullptr, nullptr};
+        if (back_.dweight_hh) weight.out = back_.dweight_hh + gate * units * first;
+        if (back_.dbias_hh) bias.out = back_.dbias_hh + gate * units;
+        for (const Product& product : plan_.products)
+            for (std::size_t j = 0; j < product.gates.size(); ++j) {
+                if (product.gates[j] != gate) continue;
+                const Index column = plan_.slots[product.d[j]].index * units;
+                add_outer(weight.terms, column, plan_.slots[product.vector]);
+                bias.terms.push_back(sum(column));
+            }
+        if (weight.out) all_.push_back(std::move(weight));
+        if (bias.out) all_.push_back(std::move(bias));
+    }
+
+    // Sum over rows and steps of gradient times what U multiplied.
+    void add_outer(std::vector<Factors<Real>>& terms, Index column, const Slot& vector) const {
+        if (vector.space == Space::v) {
+            const Index stride = plan_.count[static_cast<int>(Space::v)] * call_.units;
+            terms.push_back({turned(column), as_it_lies<V>(call_.v + vector.index * call_.units, stride), rows_});
+            return;
+        }
+        // The state before a step is the one after the step before, but for the first.
+        const auto k = static_cast<std::size_t>(vector.index);
+        const Index width = k == 0 ? call_.first : call_.units, batch = call_.rows, later = rows_ - batch;
+        const Index first = call_.reverse ? later : 0, others = call_.reverse ? 0 : batch;
+        const Real* states = call_.states[k] + (call_.reverse ? batch * width : 0);
+        terms.push_back({turned(column, first), as_it_lies<V>(call_.state[k], width), batch});
+        if (later) terms.push_back({turned(column, others), as_it_lies<V>(states, width), later});
+    }
+
+    // Gradients from a column and a row on, transposed.
+    Strided<Real> turned(Index column, Index row = 0) const { return {d_ + row * columns_ + column, 1, columns_}; }
+
+    // The sum of gradients over all rows, as a product with ones.
+    Factors<Real> sum(Index column) const {
+        static constexpr Real one = 1;
+        return {{&one, 0, 0}, as_it_lies<V>(d_ + column, columns_), rows_};
+    }
+
+    const Plan& plan_;
+    const BackwardCall<Real>& back_;
+    const Call<Real>& call_;
+    const Real* d_;
+    Index rows_, columns_;
+    std::vector<Dense<Real>> all_;
+};
+
+}  // namespace elman::ELMAN_SET

@@ -1,0 +1,206 @@
+"""Calls without options, which are one compiled call each way: the same as all other ways."""
+
+from functools import partial
+
+import pytest
+import torch
+from torch.autograd import gradgradcheck
+
+import elman
+from elman import cells
+from elman.cells import GRU, LSTM, RNN, Cell
+from elman.engine import Call, native_plain, use
+from elman.engine.plans import trouble_with
+from elman.nn import Recurrent
+from elman.testing import assert_close
+from elman_runtime import native
+
+pytestmark = pytest.mark.skipif(
+    not native.available, reason="elman-runtime was installed without its compiled module"
+)
+B, T, I, H = 3, 6, 5, 9  # noqa: E741
+TERMS = B * T * (I + H) * 4
+
+
+def call_of(layer: Recurrent, x: torch.Tensor, **options) -> Call:
+    return layer.first_call(x, **options)
+
+
+def is_plain(cell: type[Cell]) -> bool:
+    if cell.inputs or trouble_with(cell, cell.constants, False) is not None:
+        return False
+    return native_plain.fits(call_of(Recurrent(cell, I, H), torch.zeros(B, T, I)))
+
+
+ALL = [cell for name in cells.__all__ if isinstance(cell := getattr(cells, name), type)]
+PLAIN = [cell for cell in ALL if issubclass(cell, Cell) and cell is not Cell and is_plain(cell)]
+
+
+def outcome(layer: Recurrent, x: torch.Tensor, state) -> dict[str, torch.Tensor]:
+    """Outputs, and the gradients of all that goes in."""
+    y, final = layer(x, state)
+    outputs = [y, *(leaf for one in final for leaf in one)]
+    torch.manual_seed(7)
+    up = [torch.randn(o.shape, dtype=o.dtype) for o in outputs]
+    given = {"x": x, **dict(layer.named_parameters())}
+    given |= {f"state {k}": leaf for k, leaf in enumerate(leaf for one in state for leaf in one)}
+    found = torch.autograd.grad(outputs, list(given.values()), up, allow_unused=True)
+    pairs = zip(given, found, strict=True)
+    gradients = {f"gradient of {name}": g for name, g in pairs if g is not None}
+    return {str(k): o for k, o in enumerate(outputs)} | gradients
+
+
+def made(cell: type[Cell], dtype=torch.float32, **options):
+    torch.manual_seed(3)
+    layer = Recurrent(cell, I, H, dtype=dtype, **options)
+    for p in layer.parameters():
+        torch.nn.init.uniform_(p, 0.1, 0.5)
+    x = torch.randn(B, T, I, dtype=dtype, requires_grad=True)
+    state = layer.initial_state(B)
+    leaves = [cell.State(*(torch.rand(s.shape, dtype=dtype) for s in one)) for one in state]
+    for one in leaves:
+        for leaf in one:
+            leaf.requires_grad_()
+    return layer, x, tuple(leaves)
+
+
+def test_most_cells_are_plain():
+    assert {RNN, GRU, LSTM, cells.MinGRU, cells.LRU} <= set(PLAIN)
+    assert len(PLAIN) >= 15
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("cell", PLAIN, ids=lambda c: c.__name__)
+def test_plain_is_the_general_way_and_the_reference(cell, dtype, bidirectional, monkeypatch):
+    layer, x, state = made(cell, dtype, bidirectional=bidirectional, layers=1)
+    with use("native"):
+        found = outcome(layer, x, state)
+        monkeypatch.setattr(native_plain, "MOST", 0)
+        general = outcome(layer, x, state)
+    with use("reference"):
+        reference = outcome(layer, x, state)
+    assert found.keys() == general.keys() == reference.keys()
+    for name, value in found.items():
+        assert_close(value, general[name], terms=TERMS, what=name)
+        assert_close(value, reference[name], terms=TERMS, what=name)
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
+def test_drop_ins_take_and_give_their_own_layout(name, bias, batch_first, monkeypatch):
+    torch.manual_seed(0)
+    layer = getattr(elman.nn, name)(I, H, bias=bias, batch_first=batch_first)
+    x = torch.randn(B, T, I) if batch_first else torch.randn(T, B, I)
+    seen = []
+    plain = native_plain.layer
+    monkeypatch.setattr(native_plain, "layer", lambda *a: seen.append(1) or plain(*a))
+
+    def run(hx):
+        with use("native"):
+            y, final = layer(x, hx)
+        return [y, *(final if isinstance(final, tuple) else (final,))]
+
+    states = [torch.randn(1, B, H) for _ in range(1 + (name == "LSTM"))]
+    hx = tuple(states) if name == "LSTM" else states[0]
+    found = [run(None), run(hx)]
+    assert len(seen) == 2
+    with use("reference"):
+        layer(x, hx)
+    assert len(seen) == 2
+    monkeypatch.setattr(native_plain, "MOST", 0)
+    for one, other in zip(found, [run(None), run(hx)], strict=True):
+        for a, b in zip(one, other, strict=True):
+            assert a.shape == b.shape
+            assert_close(a, b, terms=TERMS)
+
+
+def test_gradients_that_nobody_wants_are_not_made():
+    layer, x, state = made(GRU)
+    layer.weight_hh_l0.requires_grad_(False)
+    layer.bias_ih_l0.requires_grad_(False)
+    with use("native"):
+        layer(x.detach(), state)[0].sum().backward()
+    assert layer.weight_hh_l0.grad is None
+    assert layer.bias_ih_l0.grad is None
+    expected = layer.weight_ih_l0.grad.clone()
+    layer.weight_ih_l0.grad = None
+    with use("reference"):
+        layer(x.detach(), state)[0].sum().backward()
+    assert_close(layer.weight_ih_l0.grad, expected, terms=TERMS)
+
+
+def test_tensors_that_are_not_dense():
+    layer, _, state = made(LSTM)
+    wide = torch.randn(B, T, 2 * I)[..., ::2]
+    layer.weight_hh_l0.data = torch.randn(H, 4 * H).t()
+    with use("native"):
+        found = layer(wide, state)[0]
+    with use("reference"):
+        assert_close(found, layer(wide, state)[0], terms=TERMS)
+
+
+READ_OUT = (cells.HGRN, cells.LRU)
+
+
+@pytest.mark.parametrize("cell", READ_OUT, ids=lambda c: c.__name__)
+def test_an_output_that_is_no_state_may_be_changed_in_place(cell):
+    layer, x, state = made(cell)
+    with use("native"):
+        layer(x, state)[0].mul_(2).sum().backward()
+    with use("reference"):
+        expected = torch.autograd.grad((2 * layer(x, state)[0]).sum(), x)[0]
+    assert_close(x.grad, expected, terms=TERMS)
+
+
+def test_an_output_that_was_read_may_not_be_changed_in_place():
+    layer, x, state = made(RNN)
+    with use("native"):
+        y = layer(x, state)[0]
+        y.mul_(2)
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            y.sum().backward()
+
+
+@pytest.mark.parametrize("cell", [GRU, LSTM, cells.MinGRU])
+def test_second_derivatives_and_several_gradients_at_once(cell):
+    layer, x, state = made(cell, torch.float64)
+
+    def run(x, *leaves):
+        with use("native"):
+            y, final = layer(x, (cell.State(*leaves),))
+        return (y, *final[0])
+
+    assert gradgradcheck(run, (x, *state[0]), atol=1e-6)
+    y = run(x, *state[0])[0]
+    up = torch.randn(4, *y.shape, dtype=torch.float64)
+    many = torch.autograd.grad(y, x, up, is_grads_batched=True, retain_graph=True)[0]
+    for one, u in zip(many, up, strict=True):
+        assert_close(one, torch.autograd.grad(y, x, u, retain_graph=True)[0], terms=TERMS)
+
+
+OPTIONS = {
+    "lengths": ({}, {"lengths": [6, 2, 0]}),
+    "reset": ({}, {"reset": torch.zeros(B, T, dtype=torch.bool)}),
+    "clip_steps": ({"clip_steps": 1.0}, {}),
+    "zoneout": ({"zoneout": 0.5}, {}),
+    "proj_size": ({"proj_size": 4}, {}),
+    "state_dropout": ({"state_dropout": 0.5}, {}),
+    "states": ({}, {"states": True}),
+}
+
+
+@pytest.mark.parametrize(("made_with", "called_with"), OPTIONS.values(), ids=OPTIONS)
+def test_options_go_another_way(made_with, called_with):
+    layer = Recurrent(LSTM, I, H, **made_with)
+    assert not native_plain.fits(call_of(layer, torch.zeros(B, T, I), **called_with))
+
+
+def test_large_calls_and_empty_ones_go_another_way():
+    fits = partial(native_plain.few, units=512)
+    weight = torch.empty(2048, 512, device="meta")
+    assert fits(torch.empty(1, 4, 512, device="meta"), weight)
+    assert not fits(torch.empty(64, 100, 512, device="meta"), weight)
+    assert not fits(torch.empty(0, 100, 512, device="meta"), weight)
+    assert not fits(torch.empty(64, 0, 512, device="meta"), weight)
