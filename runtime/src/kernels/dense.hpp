@@ -15,7 +15,8 @@ namespace elman::ELMAN_SET {
 
 inline constexpr Index kDepth = 128;
 
-// A matrix by its strides: value (i, j) at data + i * row + j * column.
+// A matrix by its strides: value (i, j) at data + i * row + j * column. `column` is 1; or else `row`
+// is, or there is one row.
 template <class Real>
 struct Strided {
     const Real* data;
@@ -57,82 +58,128 @@ struct Dense {
     }
 };
 
-// `left` columns of a panel of a product, for R rows from `row` on and `depth` values of k. What the
-// sums are added to stands at `begin`, `step` values from a row to the next; or it is zero.
+// Some rows of one panel. What the sums are added to stands at `begin`, `step` values from a row to
+// the next; without it they begin at zero.
 template <class Real>
 struct Tile {
-    Index row, k, panel, depth;
+    const Real* a;      // kTurned: depth times as many values as rows; else rows, `row` apart
+    Index row;
+    const Real* b;      // depth times a panel
+    Index depth;
     const Real* begin;
     Index step;
     Real* out;
     Index ldo;
-    int left;
+    int left;           // columns that there are
 };
 
-template <class V, int R, bool Whole>
-ELMAN_INLINE void dense_tile(const Factors<typename V::Real>& f, const Tile<typename V::Real>& t) {
+template <class V, int R, bool kTurned>
+ELMAN_INLINE void dense_tile(const Tile<typename V::Real>& t) {
     using Real = typename V::Real;
     constexpr int W = V::width;
-    const int one = std::min(t.left, W), two = t.left - one;
-    const auto load = [](const Real* p, int n) { return Whole || n == W ? V::load(p) : V::load(p, n); };
-    const auto store = [](const V& v, Real* p, int n) { Whole || n == W ? v.store(p) : v.store(p, n); };
-    const Real* a = f.a.data + t.row * f.a.row + t.k * f.a.column;
-    const Real* b = f.b.data + t.panel * f.b.panel + t.k * f.b.row;
+    // Few addresses for many rows: one of four, and one of three distances to it.
+    const Real* bases[(R + 3) / 4];
+    for (int i = 0; i < (R + 3) / 4; ++i) bases[i] = t.a + 4 * i * t.row;
+    const Index distances[] = {0, t.row, 2 * t.row, 3 * t.row};
+    const Real *a = t.a, *b = t.b;
     V sum[R][2];
     for (int r = 0; r < R; ++r) sum[r][0] = sum[r][1] = V::zero();
-    for (Index i = 0; i < t.depth; ++i, a += f.a.column, b += f.b.row) {
-        const V first = load(b, one), second = Whole || two > 0 ? load(b + W, two) : V::zero();
+    for (Index k = 0; k < t.depth; ++k, b += kPanel<V>) {
+        const V first = V::load(b), second = V::load(b + W);
         for (int r = 0; r < R; ++r) {
-            const V x = V::set(a[r * f.a.row]);
+            const V x = V::set(kTurned ? a[r] : bases[r / 4][distances[r % 4] + k]);
             sum[r][0] = fma(x, first, sum[r][0]);
             sum[r][1] = fma(x, second, sum[r][1]);
         }
+        if (kTurned) a += R;
     }
-    for (int r = 0; r < R; ++r) {
-        const Real* begin = t.begin + r * t.step;
-        Real* out = t.out + r * t.ldo;
-        const V first = t.begin ? load(begin, one) + sum[r][0] : sum[r][0];
-        store(first, out, one);
-        if (!Whole && two <= 0) continue;
-        store(t.begin ? load(begin + W, two) + sum[r][1] : sum[r][1], out + W, two);
-    }
+    for (int r = 0; r < R; ++r)
+        for (int n = 0; n < 2; ++n) {
+            const int here = std::min(t.left - n * W, W);
+            if (here <= 0) continue;
+            const Real* begin = t.begin + r * t.step + n * W;
+            Real* out = t.out + r * t.ldo + n * W;
+            const bool whole = here == W;  // only a part may be asked for by its number
+            V v = sum[r][n];
+            if (t.begin) v = v + (whole ? V::load(begin) : V::load(begin, here));
+            whole ? v.store(out) : v.store(out, here);
+        }
 }
 
-template <class V, bool Whole, int R = 1>
-inline void dense_rows(int rows, const Factors<typename V::Real>& f, const Tile<typename V::Real>& t) {
-    if (rows == R) dense_tile<V, R, Whole>(f, t);
-    else if constexpr (R < kRows<V>) dense_rows<V, Whole, R + 1>(rows, f, t);
+template <class V, bool kTurned, int R = 1>
+inline void dense_rows(int rows, const Tile<typename V::Real>& t) {
+    if (rows == R) dense_tile<V, R, kTurned>(t);
+    else if constexpr (R < kRows<V>) dense_rows<V, kTurned, R + 1>(rows, t);
 }
 
 // Rows [from, to) of a sum, few enough that they and what they are made of stay in cache.
 template <class V>
-void dense_block(const Dense<typename V::Real>& it, Index from, Index to) {
+class DenseBlock {
+public:
     using Real = typename V::Real;
-    const Index blocks = (to - from + kRows<V> - 1) / kRows<V>, ldo = it.columns;
-    bool begun = false;
-    for (const Factors<Real>& term : it.terms)
-        for (Index k = 0; k < term.depth; k += kDepth, begun = true)
-            for (Index c = 0; c < it.columns; c += kPanel<V>)
-                for (Index block = 0; block < blocks; ++block) {
-                    const Index first = from + (to - from) * block / blocks;
-                    const int rows = static_cast<int>(from + (to - from) * (block + 1) / blocks - first);
-                    const int left = static_cast<int>(std::min(kPanel<V>, it.columns - c));
-                    Real* out = it.out + first * ldo + c;
-                    const Real* begin = begun ? out : it.bias ? it.bias + c : nullptr;
-                    const Tile<Real> tile{first, k, c / kPanel<V>, std::min(kDepth, term.depth - k), begin,
-                                          begun ? ldo : 0, out, ldo, left};
-                    if (left == kPanel<V>) dense_rows<V, true>(rows, term, tile);
-                    else dense_rows<V, false>(rows, term, tile);
-                }
-    for (Index i = from * ldo; !begun && i < to * ldo; ++i) it.out[i] = it.bias ? it.bias[i % ldo] : Real(0);
-}
+    static constexpr Index kMost = 8 * kRows<V>;  // rows
+
+    DenseBlock(const Dense<Real>& it, Index from, Index to)
+        : it_(it), from_(from), to_(to), blocks_((to - from + kRows<V> - 1) / kRows<V>) {}
+
+    void run() {
+        for (const Factors<Real>& term : it_.terms)
+            for (Index k = 0; k < term.depth; k += kDepth, begun_ = true) add(term, k, std::min(kDepth, term.depth - k));
+        if (begun_) return;
+        for (Index r = from_; r < to_; ++r)
+            for (Index c = 0; c < it_.columns; ++c) it_.out[r * it_.columns + c] = it_.bias ? it_.bias[c] : Real(0);
+    }
+
+private:
+    Index first(Index block) const { return from_ + (to_ - from_) * block / blocks_; }
+
+    // `depth` values of k from k on.
+    void add(const Factors<Real>& f, Index k, Index depth) {
+        const bool turned = f.a.column != 1;
+        if (turned) lay_out(f, k, depth);
+        for (Index c = 0; c < it_.columns; c += kPanel<V>) {
+            const int left = static_cast<int>(std::min(kPanel<V>, it_.columns - c));
+            const Real* b = f.b.data + c / kPanel<V> * f.b.panel + k * f.b.row;
+            if (f.b.row != kPanel<V>) {
+                pack_columns<V>(b, f.b.row, left, depth, depth, panel_);
+                b = panel_;
+            }
+            for (Index block = 0; block < blocks_; ++block) {
+                const Index row = first(block), ldo = it_.columns;
+                const int rows = static_cast<int>(first(block + 1) - row);
+                Real* out = it_.out + row * ldo + c;
+                const Real* begin = begun_ ? out : it_.bias ? it_.bias + c : nullptr;
+                const Real* a = turned ? turned_ + (row - from_) * depth : f.a.data + row * f.a.row + k * f.a.column;
+                const Tile<Real> tile{a, f.a.row, b, depth, begin, begun_ ? ldo : 0, out, ldo, left};
+                turned ? dense_rows<V, true>(rows, tile) : dense_rows<V, false>(rows, tile);
+            }
+        }
+    }
+
+    // Of a matrix whose columns lie in memory, the rows of each block for one k after another.
+    void lay_out(const Factors<Real>& f, Index k, Index depth) {
+        Real* to = turned_;
+        for (Index block = 0; block < blocks_; ++block) {
+            const Index rows = first(block + 1) - first(block);
+            const Real* from = f.a.data + first(block) + k * f.a.column;
+            for (Index i = 0; i < depth; ++i, from += f.a.column)
+                for (Index r = 0; r < rows; ++r) *to++ = from[r];
+        }
+    }
+
+    const Dense<Real>& it_;
+    Index from_, to_, blocks_;
+    bool begun_ = false;
+    alignas(64) Real panel_[kDepth * kPanel<V>];
+    Real turned_[kDepth * kMost];
+};
 
 template <class V>
 void dense(const Dense<typename V::Real>& it, Index from, Index to) {
-    constexpr Index most = 8 * kRows<V>;
+    constexpr Index most = DenseBlock<V>::kMost;
     const Index blocks = (to - from + most - 1) / most;
     for (Index block = 0; block < blocks; ++block)
-        dense_block<V>(it, from + (to - from) * block / blocks, from + (to - from) * (block + 1) / blocks);
+        DenseBlock<V>(it, from + (to - from) * block / blocks, from + (to - from) * (block + 1) / blocks).run();
 }
 
 // All of them, shared out among threads by rows.
