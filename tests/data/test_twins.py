@@ -73,5 +73,5 @@ def test_many_rows_are_read_in_one_pass(monkeypatch):
     rows = pl.DataFrame({"k": range(50_000)}).select(
         unique_id=pl.format("s{}", pl.col("k") // 10), ds=pl.col("k") % 10, y=pl.col("k") * 1.5
     )
-    monkeypatch.setattr("elman.data.csv_rows.read", lambda *_: pytest.fail("line by line"))
+    monkeypatch.setattr("elman.data.csv_rows.tables", lambda *_: pytest.fail("line by line"))
     assert read_csv(FILE, rows.write_csv().encode()).frame.height == 50_000

@@ -1,19 +1,16 @@
 """Batches of examples of about equal lengths."""
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from elman.tasks.classifying.held import Encoded, lengths_of
 from elman_runtime.lexicon import shortened
 
-Encoded = Sequence[Any]
-"""Of each example, tokens (T,) or inputs (T, W)."""
-
 _POOL = 50  # batches whose examples are put in order of length together
-_STEPS = 1 << 14  # in a batch that is only judged
+_STEPS, _ROWS = 1 << 14, 256  # in a batch that is only judged
 
 
 class Batch(NamedTuple):
@@ -33,9 +30,9 @@ class Bunches:
     def __init__(
         self, encoded: Encoded, targets: Any, rows: int, seed: int, longest: int = 1 << 30
     ) -> None:
-        self._encoded = [shortened(one, longest) for one in encoded]
+        self._encoded, self._longest = encoded, longest
         self._targets, self._rows, self._seed = targets, rows, seed
-        self._sizes = np.asarray([len(one) for one in self._encoded])
+        self._sizes = np.minimum(lengths_of(encoded), longest)
         self._epoch, self._plan = -1, [np.zeros(0, np.int64)]
 
     def __len__(self) -> int:
@@ -46,7 +43,8 @@ class Bunches:
         if epoch != self._epoch:
             self._epoch, self._plan = epoch, self._planned(epoch)
         index = self._plan[at]
-        x, lengths = padded([self._encoded[one] for one in index])
+        rows = [shortened(self._encoded[one], self._longest) for one in index.tolist()]
+        x, lengths = padded(rows)
         return Batch(x, lengths, torch.from_numpy(self._targets[index]))
 
     def _planned(self, epoch: int) -> list[Any]:
@@ -76,20 +74,21 @@ def logits_of(model: nn.Module, encoded: Encoded, classes: int) -> Any:
     """Logits (N, C), float64, of every example, read whole."""
     model = model.eval()
     found = np.zeros((len(encoded), classes))
-    order = np.argsort([len(one) for one in encoded], kind="stable").tolist()
+    sizes = lengths_of(encoded)
+    order = np.argsort(sizes, kind="stable")
     start = 0
     while start < len(order):
-        stop = _stop(encoded, order, start)
-        index = order[start:stop]
+        stop = _stop(sizes[order[start : start + _ROWS]])
+        index = order[start : start + stop]
         x, lengths = padded([encoded[k] for k in index])
         found[index] = model(x, lengths).double().numpy()
-        start = stop
+        start += stop
     return found
 
 
-def _stop(encoded: Encoded, order: list[int], start: int) -> int:
-    """Where the batch ends that begins at `start`: with padding it has so many steps at most."""
-    stop = start + 1
-    while stop < len(order) and len(encoded[order[stop]]) * (stop + 1 - start) <= _STEPS:
-        stop += 1
-    return min(stop, start + 256)
+def _stop(sizes: Any) -> int:
+    """How many examples are in a batch, of those next in length: so many steps with padding."""
+    steps = sizes.astype(np.int64) * np.arange(1, len(sizes) + 1)
+    fits = steps <= _STEPS
+    fits[0] = True
+    return len(fits) if fits.all() else int(fits.argmin())

@@ -16,6 +16,7 @@ from elman.data.table import Table
 from elman.data.text import Source
 from elman.data.times import parse_times
 from elman.tasks.classifying.examples import Examples, Floats, row_labels
+from elman.tasks.classifying.held import Labels
 from elman.tasks.classifying.settings import ClassifySettings
 from elman.tasks.classifying.tables import label_column
 
@@ -112,7 +113,7 @@ def _gaps(inputs: tuple[Any, ...], steps: "list[Any] | None") -> tuple[Floats, .
 
 def _one_label_each(
     table: Table, settings: ClassifySettings, label: str, keys: list[str], first: Any, group: Any
-) -> tuple[tuple[str, ...], ...]:
+) -> Labels:
     """The label of each id, which is the same, or empty, in all of its rows."""
     rows = row_labels(table, label, settings.label_separator)
     found: list[tuple[str, ...]] = [()] * len(keys)
@@ -126,7 +127,7 @@ def _one_label_each(
             raise table.refuse(place, rule, came, "mend one, or give the parts ids of their own")
         if own and not found[at]:
             found[at], where[at] = own, row
-    return tuple(found)
+    return Labels.of(found)
 
 
 def from_series_file(data: Any, settings: ClassifySettings) -> Examples | None:
@@ -186,7 +187,7 @@ def _series_examples(path: Path, rows: list[tuple[int, Any, str]]) -> Examples:
             rule, came = f"each sequence has {width} channels", str(values.shape[1])
             raise refusal(path.name, f"line {number}", rule, came, "mend the line")
     inputs = tuple(values for _, values, _ in rows)
-    labels = tuple((label,) if label else () for _, _, label in rows)
+    labels = Labels.of((label,) if label else () for _, _, label in rows)
     places = tuple(f"line {number}" for number, _, _ in rows)
     names = tuple(str(number) for number, _, _ in rows)
     columns = tuple(f"x{k + 1}" for k in range(width))
