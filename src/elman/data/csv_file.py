@@ -138,5 +138,5 @@ def _check_start(file: Path, text: str) -> None:
 
 def _delimiter(start: bytes) -> str:
     """The separator that occurs most often in the header, comma first."""
-    header = start.lstrip(b"\r\n").split(b"\n", 1)[0].decode()
+    header = start.lstrip(b"\r\n").split(b"\n", 1)[0].split(b"\r", 1)[0].decode()
     return max(_DELIMITERS, key=header.count)

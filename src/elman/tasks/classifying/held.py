@@ -18,7 +18,8 @@ class Numbered(Sequence[str]):
 
     Args:
         word: with a space after it; "" for the number alone.
-        numbers: (N,).
+        numbers: of all, (M,).
+        rows: which of them these are, (N,); None: all.
 
     Example:
         >>> found = Numbered("line ", np.array([2, 5, 9]))
@@ -26,11 +27,11 @@ class Numbered(Sequence[str]):
         ('line 5', ['line 9', 'line 2'])
     """
 
-    def __init__(self, word: str, numbers: Array) -> None:
-        self._word, self._numbers = word, numbers
+    def __init__(self, word: str, numbers: Array, rows: Array | None = None) -> None:
+        self._word, self._numbers, self._rows = word, numbers, rows
 
     def __len__(self) -> int:
-        return len(self._numbers)
+        return len(self._numbers if self._rows is None else self._rows)
 
     @overload
     def __getitem__(self, k: int) -> str: ...
@@ -41,12 +42,13 @@ class Numbered(Sequence[str]):
     def __getitem__(self, k: int | slice) -> "str | Numbered":
         """The words of an example, or a view of several."""
         if isinstance(k, slice):
-            return Numbered(self._word, self._numbers[k])
-        return f"{self._word}{self._numbers[k]}"
+            return self.pick(np.arange(*k.indices(len(self))))
+        return f"{self._word}{self._numbers[k if self._rows is None else self._rows[k]]}"
 
     def pick(self, rows: Array) -> "Numbered":
-        """Some, by number."""
-        return Numbered(self._word, _small(self._numbers[rows]))
+        """A view of some, by number."""
+        own = rows if self._rows is None else self._rows[rows]
+        return Numbered(self._word, self._numbers, own)
 
 
 class Labels(Sequence[LabelSet]):
@@ -54,7 +56,8 @@ class Labels(Sequence[LabelSet]):
 
     Args:
         sets: each once.
-        codes: which of them each example has, (N,).
+        codes: which of them each of all examples has, (M,).
+        rows: which examples these are, (N,); None: all.
 
     Example:
         >>> found = Labels.of([("good",), (), ("good",)])
@@ -62,8 +65,14 @@ class Labels(Sequence[LabelSet]):
         ((('good',), ()), [0, 1, 0], ())
     """
 
-    def __init__(self, sets: tuple[LabelSet, ...], codes: Array) -> None:
-        self.sets, self.codes = sets, codes
+    def __init__(self, sets: tuple[LabelSet, ...], codes: Array, rows: Array | None = None) -> None:
+        self.sets, self._codes, self._rows = sets, codes, rows
+
+    @property
+    def codes(self) -> Array:
+        """Which of the sets each example has, (N,)."""
+        found = self._codes if self._rows is None else self._codes[self._rows]
+        return found.astype(np.min_scalar_type(max(1, len(self.sets))))
 
     @staticmethod
     def of(rows: Iterable[LabelSet]) -> "Labels":
@@ -73,7 +82,7 @@ class Labels(Sequence[LabelSet]):
         return made.finished()
 
     def __len__(self) -> int:
-        return len(self.codes)
+        return len(self._codes if self._rows is None else self._rows)
 
     @overload
     def __getitem__(self, k: int) -> LabelSet: ...
@@ -84,12 +93,12 @@ class Labels(Sequence[LabelSet]):
     def __getitem__(self, k: int | slice) -> "LabelSet | Labels":
         """The labels of an example, or a view of several."""
         if isinstance(k, slice):
-            return Labels(self.sets, self.codes[k])
-        return self.sets[self.codes[k]]
+            return self.pick(np.arange(*k.indices(len(self))))
+        return self.sets[self._codes[k if self._rows is None else self._rows[k]]]
 
     def pick(self, rows: Array) -> "Labels":
-        """Those of some examples, by number."""
-        return Labels(self.sets, _small(self.codes[rows]))
+        """A view of those of some examples, by number."""
+        return Labels(self.sets, self._codes, rows if self._rows is None else self._rows[rows])
 
     def of_sets(self, values: Sequence[Any], dtype: Any) -> Array:
         """What each example has, (N,), from what each set has."""
@@ -128,11 +137,6 @@ class LabelsWriter:
         self._codes.close()
 
 
-def _small(numbers: Array) -> Array:
-    """The same numbers, none below zero, in as few bytes as hold them."""
-    return numbers.astype(np.min_scalar_type(numbers.max(initial=0)))
-
-
 def picked(values: Any, rows: Array) -> Any:
     """Some of a sequence by number: a view where it has one, else a tuple."""
     if isinstance(values, Lines | Numbered | Labels):
@@ -157,7 +161,8 @@ class Tokens(Sequence[Array]):
     def __init__(self, texts: Iterable[Array], size: int, width: int = 0) -> None:
         self._rows = Rows(((one,) for one in texts), np.min_scalar_type(size))
         self._shape = (-1, width) if width else (-1,)
-        self.lengths = self._rows.lengths[:, 0] // max(1, width)
+        lengths = self._rows.lengths[:, 0]
+        self.lengths = lengths // width if width else lengths
         """Of each, (N,)."""
 
     def __len__(self) -> int:

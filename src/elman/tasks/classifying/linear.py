@@ -19,7 +19,7 @@ STRENGTHS = (30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03)
 
 _MOST_FEATURES = 500_000
 _ROUNDS = 60  # iterations of L-BFGS for each strength
-_BLOCK = 1 << 22  # words and pairs of texts that are looked at together
+_BLOCK = 1 << 20  # words and pairs of texts that are looked at together
 _SAMPLE = 1 << 12  # of keys in order, one in so many says where blocks are cut
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -167,20 +167,24 @@ class Bag:
         """The features of texts, given as token numbers."""
         found: list[Entries] = []
         for some in self._blocks(texts):
-            known = [self._known(keys) for keys in some]
-            sizes = [one.size for one in known]
+            keys = np.concatenate(some) if some else np.zeros(0, np.int64)
+            place, known = self._known(keys)
+            of_text = np.repeat(np.arange(len(some)), [one.size for one in some])
+            sizes = np.bincount(of_text[known], minlength=len(some))
             values = np.repeat(1 / np.sqrt(np.maximum(1, sizes)), sizes).astype(np.float32)
             offsets = np.cumsum([0, *sizes], dtype=np.int64)[:-1]
-            flat = np.concatenate(known) if known else np.zeros(0, np.int64)
-            found.append(Entries(*map(torch.from_numpy, (flat, offsets, values))))
+            found.append(Entries(*map(torch.from_numpy, (place[known], offsets, values))))
             if len(found) > 1:
                 found[-2] = Entries(*(torch.from_numpy(filed(x.numpy())) for x in found[-2]))
         return Sparse(tuple(found), max(1, self._keys.size))
 
-    def _known(self, keys: Array) -> Array:
+    def _known(self, keys: Array) -> tuple[Array, Array]:
+        """The feature of each key, and whether it is one."""
+        if not self._keys.size:
+            return np.zeros(keys.shape, np.int64), np.zeros(keys.shape, bool)
         place = np.searchsorted(self._keys, keys)
         place[place == self._keys.size] = 0
-        return place[self._keys[place] == keys] if self._keys.size else place[:0]
+        return place, self._keys[place] == keys
 
 
 class _Runs:

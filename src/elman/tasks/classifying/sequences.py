@@ -141,14 +141,13 @@ def from_series_file(data: Any, settings: ClassifySettings) -> Examples | None:
     path = Path(data)
     if not path.is_file() or not path.name.endswith((".ts", ".tsv")):
         return None
-    text = "".join(Source(path.name, path).blocks(settings.encoding))
-    lines = [(k, line) for k, line in enumerate(text.split("\n"), 1) if line.strip()]
-    if path.name.endswith(".ts"):
-        found = _ts(path, lines)
-    elif lines and all(_is_number(cell) for cell in lines[0][1].split("\t")):
-        found = _ucr(path, lines)
-    else:
+    source, archive = Source(path.name, path), path.name.endswith(".ts")
+    first = next((line for line in source.lines(settings.encoding) if line.strip()), "")
+    if not archive and not (first and all(_is_number(cell) for cell in first.split("\t"))):
         return None
+    text = "".join(source.blocks(settings.encoding))
+    lines = [(k, line) for k, line in enumerate(text.split("\n"), 1) if line.strip()]
+    found = (_ts if archive else _ucr)(path, lines)
     return replace(found, sha256=hashlib.sha256(text.encode()).hexdigest())
 
 

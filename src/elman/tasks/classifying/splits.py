@@ -53,15 +53,19 @@ def _key(one: Any) -> bytes:
 def _groups(keys: Array) -> tuple[Array, Array]:
     """The first example of each group of equal keys, in order; and the group of each example."""
     # By hand, for np.unique holds twice as much at a time.
-    order = np.argsort(keys, kind="stable").astype(np.uint32 if len(keys) < 1 << 32 else np.int64)
+    order = np.argsort(keys, kind="stable").astype(np.min_scalar_type(len(keys)))
+    keys = keys[order]
     begins = np.ones(len(keys), bool)
-    begins[1:] = keys[order[1:]] != keys[order[:-1]]
+    begins[1:] = keys[1:] != keys[:-1]
+    del keys
     first = order[begins]
     place = np.empty_like(first)
     place[np.argsort(first)] = np.arange(len(first), dtype=place.dtype)
     group = np.empty_like(order)
-    group[order] = place[np.cumsum(begins, dtype=np.int64) - 1]
-    return np.sort(first), group
+    # In order of their keys the groups are numbered from 1 up.
+    group[order] = place[np.cumsum(begins, dtype=order.dtype) - 1]
+    first.sort()
+    return first, group
 
 
 def _by_class(found: Examples, first: Array) -> list[Array]:
@@ -70,16 +74,16 @@ def _by_class(found: Examples, first: Array) -> list[Array]:
         return [np.arange(len(first))]
     sets = found.labels.sets
     ranked = sorted(range(len(sets)), key=sets.__getitem__)
-    own = found.labels.codes[first]
-    together = np.split(
-        np.argsort(own, kind="stable"), np.cumsum(np.bincount(own, minlength=len(sets)))[:-1]
-    )
+    own = found.labels.pick(first).codes
+    order = np.argsort(own, kind="stable").astype(first.dtype)
+    ends = np.cumsum(np.bincount(own, minlength=len(sets)))
+    together = np.split(order, ends[:-1])
     common: dict[LabelSet, list[Array]] = {}
     for k in ranked:
         if len(together[k]):
             rare = len(sets[k]) != 1 and len(together[k]) < 10
             common.setdefault(("\0several",) if rare else sets[k], []).append(together[k])
-    return [np.concatenate(groups) for groups in common.values()]
+    return [one[0] if len(one) == 1 else np.concatenate(one) for one in common.values()]
 
 
 def _sizes(count: int, shares: Sequence[float]) -> tuple[int, int]:
