@@ -16,6 +16,7 @@ from elman.data import DataError
 from elman.data.lines import Lines
 from elman.tasks.classify import Classifier
 from elman.tasks.classifying import linear, page, splits
+from elman.tasks.classifying.batches import Bunches
 from elman.tasks.classifying.examples import Examples
 from elman.tasks.classifying.held import Labels, Numbered, Tokens, lengths_of
 from elman.tasks.classifying.reader import tokens_of
@@ -166,6 +167,31 @@ def test_parts_are_those_of_an_example_at_a_time(several):
     assert [part.tolist() for part in (made.train, made.validation, made.test)] == slow_parts(
         found, (0.2, 0.1), 3
     )
+
+
+def slow_plan(lengths, rows, seed, epoch):
+    """The examples of each batch of an epoch: in pools of 50 batches sorted by length."""
+    draw = np.random.Generator(np.random.Philox(key=[seed, 1], counter=epoch))
+    order = draw.permutation(len(lengths)).tolist()
+    pools = [order[k : k + 50 * rows] for k in range(0, len(order), 50 * rows)]
+    whole = [k for pool in pools for k in sorted(pool, key=lengths.__getitem__)]
+    found = [whole[k : k + rows] for k in range(0, len(order), rows)]
+    return [found[k] for k in draw.permutation(len(found))]
+
+
+def test_batches_are_those_of_an_example_at_a_time():
+    draw = np.random.Generator(np.random.Philox(5))
+    texts = [np.full(int(n), k + 1) for k, n in enumerate(draw.integers(1, 9, 330))]
+    flags = draw.random((330, 2)) < 0.5
+    bunches = Bunches(Tokens(texts, 400), flags, True, 3, 7, 5)
+    assert len(bunches) == 110
+    for epoch in (0, 1):
+        plan = slow_plan([min(5, len(one)) for one in texts], 3, 7, epoch)
+        for k, rows in enumerate(plan):
+            batch = bunches[110 * epoch + k]
+            assert (batch.x[:, 0] - 1).tolist() == rows
+            assert batch.lengths.tolist() == [min(5, len(texts[row])) for row in rows]
+            assert np.array_equal(batch.y.numpy(), flags[rows].astype(np.float32))
 
 
 def test_flags_are_the_labels():
