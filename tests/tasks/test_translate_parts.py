@@ -12,7 +12,6 @@ import torch
 from elman.cells import GRU, LSTM
 from elman.data import DataError
 from elman.data.vocabulary import learn_vocabulary
-from elman.state import map_leaves
 from elman.tasks.translating import baselines
 from elman.tasks.translating.batches import ByLength, batch, padded
 from elman.tasks.translating.decoding import decode, encode, pieces
@@ -20,7 +19,7 @@ from elman.tasks.translating.evaluation import Evaluation
 from elman.tasks.translating.learning import samples
 from elman.tasks.translating.measuring import Score, score
 from elman.tasks.translating.memoryless import WindowNetwork
-from elman.tasks.translating.network import Memory, TranslationNetwork
+from elman.tasks.translating.network import TranslationNetwork
 from elman.tasks.translating.pairs import Pairs, read_pairs, read_parallel
 
 pytest.importorskip("tokenizers")
@@ -216,32 +215,6 @@ def test_steps_are_the_whole(kind):
     for t in range(x.before.shape[1]):
         found, state = model.step(x.before[:, t], state, memory)
         torch.testing.assert_close(found, whole[:, t])
-
-
-@pytest.mark.parametrize("rows", [1, 2])
-@pytest.mark.parametrize("cell", ["GRU", "LSTM"])
-@torch.no_grad()
-def test_many_steps_are_single_steps_of_beams_that_share_a_source(cell, rows):
-    torch.manual_seed(0)
-    own = TranslationNetwork({"GRU": GRU, "LSTM": LSTM}[cell], 20, 8, 12).eval().double()
-    pairs = [(np.array([5, 6, 7, 8]), np.array([7])), (np.array([8]), np.array([9]))][:rows]
-    x, step = batch(pairs), own.stepper()
-    state, memory = own.encode(x.source, x.lengths)
-    state = map_leaves(lambda one: one.repeat_interleave(3, 0), state)
-    apart = Memory(*(part.repeat_interleave(3, 0) for part in memory))
-    other = state
-    for t in range(4):
-        token = torch.arange(3 * rows) + t
-        found, state = step(token, state, memory)
-        expected, other = own.step(token, other, apart)
-        torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
-    fewer, _ = own.encode(x.source[:1, :5], x.lengths[:1])  # another source, after it
-    torch.testing.assert_close(
-        step(token[:1], fewer, Memory(*(part[:1] for part in memory)))[0],
-        own.step(token[:1], fewer, Memory(*(part[:1] for part in memory)))[0],
-        rtol=0,
-        atol=1e-12,
-    )
 
 
 @pytest.mark.parametrize("kind", ["GRU", "LSTM", "feedforward"])
