@@ -67,11 +67,16 @@ def read(task: str, path: Path) -> str:
 
         return f"{read_corpus(as_sources(path)).tokens.size:,} tokens"
     if task == "classify":
-        from elman import Classifier
-        from elman.tasks.classifying.learning import divided
+        from elman.tasks.classify import Classifier, ClassifySettings
+        from elman.tasks.classifying.batches import Bunches
+        from elman.tasks.classifying.learning import bags, divided
 
-        model = Classifier()
-        return f"{len(divided(model.read(path), model.settings, 0).train.encoded):,} examples"
+        s = ClassifySettings()
+        data = divided(Classifier().read(path), s, 0)
+        train = data.train
+        batches = Bunches(train.encoded, train.flags, False, s.batch_size, 0, s.longest)
+        assert batches[0].x.shape[0] == s.batch_size
+        return f"{len(train.encoded):,} examples, {bags(data)[0].features:,} words and pairs"
     from elman.tasks.translate import Translator
     from elman.tasks.translating.batches import ByLength
     from elman.tasks.translating.examples import prepare

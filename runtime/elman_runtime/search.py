@@ -217,6 +217,7 @@ class _Search:
         self._ranking, self._beam, self._most = ranking, ranking.beam, list(most)
         self.found: list[list[Hypothesis]] = [[] for _ in self._most]
         self.rows = list(range(len(self._most)))
+        self._fullest = min(self._most, default=0)
         self._state, self._shared = state, shared
         self._token = np.full(len(self.rows), start, np.int64)
         self._scores = np.zeros((len(self.rows), 1))
@@ -228,19 +229,23 @@ class _Search:
         found, state = self._step(self._arrays.tokens(self._token), self._state, *more)
         values, parents, tokens = self._candidates(found)
         ends = tokens == self._end
-        self._note(values, parents, ends)
-        # Those that go on, in their order: those that end move behind them.
-        going = np.where(ends, -np.inf, values)
-        pick = np.argsort(-going, 1, kind="stable")[:, : self._beam]
-        rows, width = np.arange(len(self.rows))[:, None], self._scores.shape[1]
-        self._scores, parents, tokens = going[rows, pick], parents[rows, pick], tokens[rows, pick]
-        index = rows * width + parents
-        self._written = np.concatenate([self._written[rows, parents], tokens[..., None]], 2)
+        if ends.any():
+            self._note(values, parents, ends)
+            # Those that go on, in their order: those that end move behind them.
+            values = np.where(ends, -np.inf, values)
+            order = np.argsort(-values, 1, kind="stable")
+            values, parents, tokens = (_in_order(x, order) for x in (values, parents, tokens))
+        count, width = self._beam, self._scores.shape[1]
+        self._scores, parents, tokens = values[:, :count], parents[:, :count], tokens[:, :count]
+        index = (parents + np.arange(0, len(self.rows) * width, width)[:, None]).ravel()
+        old = self._written.reshape(len(self.rows) * width, -1)[index]
+        self._written = np.concatenate([old, tokens.reshape(-1, 1)], 1)
+        self._written = self._written.reshape(*tokens.shape, -1)
         keep = [r for r in range(len(self.rows)) if not self._done(r)]
         if len(keep) < len(self.rows):
-            index, tokens = index[keep], tokens[keep]
+            index, tokens = index.reshape(tokens.shape)[keep].ravel(), tokens[keep]
             self._leave(keep)
-        self._state, self._token = self._arrays.select(state, index.ravel()), tokens.ravel()
+        self._state, self._token = self._arrays.select(state, index), tokens.ravel()
 
     def _leave(self, keep: list[int]) -> None:
         """Go on with these rows alone."""
@@ -258,15 +263,16 @@ class _Search:
         wanted = min(2 * self._beam, width * size)
         values, place = self._arrays.likeliest(found, self._scores, wanted)
         order = np.argsort(-values, 1, kind="stable")
-        rows = np.arange(len(values))[:, None]
-        values, place = values[rows, order], place[rows, order]
-        parents, tokens = place // size, place % size
+        values, place = _in_order(values, order), _in_order(place, order)
+        parents, tokens = np.divmod(place, size)
         self._must_end(values, parents, tokens, found)
         return values, parents, tokens
 
     def _must_end(self, values: Array, parents: Array, tokens: Array, found: Any) -> None:
         """Nothing but the end for rows that have written as much as they may."""
         length = self._written.shape[2]
+        if length < self._fullest:
+            return
         full = [r for r, row in enumerate(self.rows) if length >= self._most[row]]
         if not full:
             return
@@ -293,3 +299,9 @@ class _Search:
     def _done(self, r: int) -> bool:
         row = self.rows[r]
         return self._ranking.is_done(self.found[row], float(self._scores[r, 0]), self._most[row])
+
+
+def _in_order(values: Array, order: Array) -> Array:
+    """Each row of (R, N) in an order of its own."""
+    first = np.arange(0, values.size, values.shape[1])[:, None]
+    return values.take(order + first)

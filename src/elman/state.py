@@ -24,16 +24,21 @@ def map_leaves(function: Callable[..., Tensor], tree: Tree, *others: Tree) -> Tr
 
 
 def _map(function: Callable[..., Tensor], tree: Any, *others: Any) -> Any:
-    form = _form(tree)
-    for other in others:
-        if _form(other) != form:
-            raise ValueError(f"the states differ in form: {form} in one, {_form(other)} in another")
+    if others or not isinstance(tree, Tensor | tuple | list | dict):
+        _check_forms(tree, *others)
     if isinstance(tree, Tensor):
         return function(tree, *others)
     if isinstance(tree, dict):
         return {key: _map(function, tree[key], *(o[key] for o in others)) for key in tree}
     parts = [_map(function, *corresponding) for corresponding in zip(tree, *others, strict=True)]
     return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
+
+
+def _check_forms(tree: Any, *others: Any) -> None:
+    form = _form(tree)
+    for other in others:
+        if _form(other) != form:
+            raise ValueError(f"the states differ in form: {form} in one, {_form(other)} in another")
 
 
 def _form(tree: Any) -> str:

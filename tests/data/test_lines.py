@@ -5,7 +5,7 @@ import gc
 import numpy as np
 import pytest
 
-from elman.data.lines import Lines, Rows, columns, lines
+from elman.data.lines import Lines, Numbers, Rows, columns, filed, lines
 from elman.data.text import BLOCK, Source
 
 TEXTS = ("one", "", "größe 😀", "a\ud800b", "x" * 70_000)
@@ -64,6 +64,27 @@ def test_rows_are_the_arrays():
             np.testing.assert_array_equal(a, b)
     assert [part.tolist() for part in found[1:][0]] == [[7], [8, 9]]
     assert len(Rows([], np.dtype(np.uint16))) == 0
+
+
+@pytest.mark.parametrize("count", [0, 5, 200_000])
+def test_numbers_are_those_that_were_appended(count):
+    found = Numbers()
+    for k in range(min(count, 70_000)):
+        found.append(-k)
+    found.extend(np.arange(70_000, count, dtype=np.int32))
+    expected = np.concatenate([-np.arange(min(count, 70_000)), np.arange(70_000, count)])
+    assert np.array_equal(found.mapped(), expected)
+    found.close()
+
+
+def test_what_is_filed_is_the_same_and_may_be_written():
+    values = np.arange(6.0, dtype=np.float32).reshape(2, 3)
+    found = filed(values)
+    assert np.array_equal(found, values)
+    assert found.dtype == values.dtype
+    found[0, 0] = 9
+    assert values[0, 0] == 0
+    assert filed(np.zeros(0)).size == 0
 
 
 @pytest.mark.parametrize("size", [3, BLOCK - 1, BLOCK, 2 * BLOCK + 5])

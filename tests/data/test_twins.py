@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 import broken
 from elman.data import DataError, csv_fast, demo_file
-from elman.data.csv_file import read_csv
+from elman.data.csv_file import csv_tables, read_csv
+from elman.data.table import joined
 
 FILE = Path("twin.csv")
 
@@ -22,8 +23,19 @@ def outcome(data, fast):
         return str(error)
 
 
+def in_blocks(data, size):
+    """What is read of a file that comes so many bytes at a time."""
+    try:
+        return joined(csv_tables(FILE, [data[k : k + size] for k in range(0, len(data), size)]))
+    except DataError as error:
+        return str(error)
+
+
 def assert_twins(data):
-    fast, slow = (outcome(data, fast) for fast in (True, False))
+    assert_same(*(outcome(data, fast) for fast in (True, False)))
+
+
+def assert_same(fast, slow):
     if isinstance(slow, str):
         assert fast == slow
         return
@@ -56,6 +68,37 @@ def test_readers_agree_on_any_text(text):
     assert_twins(text.encode())
 
 
+@settings(max_examples=600, deadline=None)
+@given(st.lists(ALPHABET, max_size=40).map("".join), st.integers(1, 9))
+def test_blocks_of_rows_are_the_table(text, size):
+    for data in (f"ds,y\n{text}".encode(), text.encode()):
+        assert_same(in_blocks(data, size), outcome(data, False))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_odd_and_broken_files_are_read_in_blocks_too(name):
+    data = FILES[name].removeprefix(b"\xef\xbb\xbf")
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return  # whoever gives the blocks decodes them
+    assert_same(in_blocks(data, 7), outcome(data, False))
+
+
+def test_rows_after_an_odd_one_have_their_lines(monkeypatch):
+    rows = [f"{k},word" for k in range(3000)]
+    rows[1000], rows[2000] = '1000,"two\nlines"', ""
+    data = ("ds,y\n" + "\n".join(rows) + "\n").encode()
+    monkeypatch.setattr("elman.data.table.BLOCK", 100)
+    found = [
+        one.lines for one in csv_tables(FILE, [data[k : k + 512] for k in range(0, len(data), 512)])
+    ]
+    assert len(found) > 100
+    lines = [line for one in found for line in one.tolist()]
+    expected = [k + 2 for k in range(3000) if k != 2000]
+    assert lines == [line + (line >= 1002) for line in expected]
+
+
 def test_the_fast_one_is_taken_where_it_matters():
     data = gzip.decompress(demo_file("forecast").read_bytes())
     quoted = b'"a","b"\r\n"1","x,y"\r\n"2",""\r\n'
@@ -73,5 +116,5 @@ def test_many_rows_are_read_in_one_pass(monkeypatch):
     rows = pl.DataFrame({"k": range(50_000)}).select(
         unique_id=pl.format("s{}", pl.col("k") // 10), ds=pl.col("k") % 10, y=pl.col("k") * 1.5
     )
-    monkeypatch.setattr("elman.data.csv_rows.read", lambda *_: pytest.fail("line by line"))
+    monkeypatch.setattr("elman.data.csv_rows.tables", lambda *_: pytest.fail("line by line"))
     assert read_csv(FILE, rows.write_csv().encode()).frame.height == 50_000

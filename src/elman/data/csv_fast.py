@@ -18,11 +18,17 @@ _QUOTE, _NEWLINE, _RETURN = (ord(c) for c in '"\n\r')
 _LONGEST_CELL = 131_072
 
 
-def read(file: Path, data: bytes, delimiter: str) -> "pl.DataFrame | None":
+def read(
+    file: Path, data: bytes, delimiter: str, names: "list[str] | None" = None
+) -> "pl.DataFrame | None":
     """The columns as text, or None where the file has to be read line by line.
 
     Each line must have as many cells as the header, no cell a line break or a quote in it, and no
-    line may be empty, so that row k of the table is line k + 2.
+    line between rows may be empty, so that row k of the table is line k + 2.
+
+    Args:
+        data: whole lines.
+        names: of the columns; without them the first line is the header.
 
     Raises:
         DataError: the header breaks a rule.
@@ -30,18 +36,20 @@ def read(file: Path, data: bytes, delimiter: str) -> "pl.DataFrame | None":
     import polars as pl
 
     data = data.rstrip(b"\r\n") + b"\n"
-    if not _regular(np.frombuffer(data, np.uint8), ord(delimiter)):
+    known = 0 if names is None else len(names)
+    if not _regular(np.frombuffer(data, np.uint8), ord(delimiter), known):
         return None
-    first = data[: data.index(b"\n")].decode().rstrip("\r")
-    row = next(csv.reader([first], delimiter=delimiter))
-    if not any(cell.strip() for cell in row):
-        return None
-    names = header(file, row)
+    if names is None:
+        first = data[: data.index(b"\n")].decode().rstrip("\r")
+        row = next(csv.reader([first], delimiter=delimiter))
+        if not any(cell.strip() for cell in row):
+            return None
+        names = header(file, row)
     frame = pl.read_csv(
         data,
         separator=delimiter,
         has_header=False,
-        skip_rows=1,
+        skip_rows=0 if known else 1,
         schema=dict.fromkeys(names, pl.String),
     ).with_columns(pl.all().fill_null(""))
     return None if _has_empty_rows(frame) else frame
@@ -56,12 +64,16 @@ def _has_empty_rows(frame: "pl.DataFrame") -> bool:
     return rows.height > 0
 
 
-def _regular(data: Bytes, delimiter: int) -> bool:
-    """Whether every line has as many cells as the first, and quotes only round whole cells."""
+def _regular(data: Bytes, delimiter: int, width: int) -> bool:
+    """Whether every line has as many cells as the first, and quotes only round whole cells.
+
+    Args:
+        width: how many cells a row has; 0 where the first line is the header, which says it.
+    """
     quotes = np.flatnonzero(data == _QUOTE)
     ends = np.flatnonzero(data == _NEWLINE)
     separators = np.flatnonzero(data == delimiter)
-    if ends.size < 2 or not _returns_end_lines(data):
+    if ends.size < (1 if width else 2) or not _returns_end_lines(data):
         return False
     if quotes.size:
         if not _quotes_enclose_cells(data, quotes, delimiter) or _inside(ends, quotes).any():
@@ -69,7 +81,8 @@ def _regular(data: Bytes, delimiter: int) -> bool:
         separators = separators[~_inside(separators, quotes)]
     counts = np.diff(np.searchsorted(separators, ends), prepend=0)
     longest = np.diff(ends, prepend=-1).max()
-    return bool((counts == counts[0]).all() and counts[0] and longest < _LONGEST_CELL)
+    wanted = width - 1 if width else counts[0]
+    return bool((counts == wanted).all() and wanted and longest < _LONGEST_CELL)
 
 
 def _returns_end_lines(data: Bytes) -> bool:

@@ -2,60 +2,85 @@
 
 import csv
 import io
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from elman.data.errors import refusal, shown
+from elman.data.table import Table, in_blocks
 
 if TYPE_CHECKING:
     import polars as pl
 
-Lines = np.ndarray[Any, np.dtype[np.int64]]
+Row = tuple[int, list[str]]
 
 
-def read(file: Path, text: str, delimiter: str) -> tuple["pl.DataFrame", Lines]:
-    """The columns as text, and the line on which each row ends.
+def tables(
+    file: Path, pieces: Iterable[bytes], delimiter: str, names: list[str], before: int
+) -> Iterator[Table]:
+    """Blocks of columns as text, and the line on which each row ends.
 
     A column without a name is called by NUL and its number, from 1.
 
+    Args:
+        pieces: the rest of the file, UTF-8, each to the end of a line.
+        names: of the columns; none where the header is among the pieces.
+        before: lines that were read before.
+
     Raises:
-        DataError: a row has too many cells or too few, quotes do not match, the header breaks a
-            rule, or there are no rows.
+        DataError: a row has too many cells or too few, quotes do not match, or the header breaks a
+            rule.
     """
+    found = _checked(file, cells(file, pieces, delimiter, before), delimiter, names)
+    if not names:
+        names = next(found, (0, []))[1]
+    for lines, rows in in_blocks(found, lambda row: sum(map(len, row))):
+        yield Table(file.name, _frame(names, rows), np.asarray(lines, np.int64), file)
+
+
+def _frame(names: list[str], rows: list[list[str]]) -> "pl.DataFrame":
     import polars as pl
 
-    header, rows, lines = _rows(file, text, delimiter)
-    columns = zip(*rows, strict=True)
-    frame = dict(zip(header, columns, strict=True))
-    return pl.DataFrame(frame, schema=dict.fromkeys(header, pl.String)), np.asarray(lines, np.int64)
+    columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+    return pl.DataFrame(columns, schema=dict.fromkeys(names, pl.String))
 
 
-def _rows(file: Path, text: str, delimiter: str) -> tuple[list[str], list[list[str]], list[int]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    rows, lines = [], []
-    names: list[str] = []
+def cells(file: Path, pieces: Iterable[bytes], delimiter: str, before: int = 0) -> Iterator[Row]:
+    """The rows as they are, and the line on which each ends.
+
+    Raises:
+        DataError: quotes do not match.
+    """
+    reader = csv.reader(_lines(pieces), delimiter=delimiter, strict=True)
     try:
         for row in reader:
-            if not any(cell.strip() for cell in row):
-                continue
-            if not names:
-                names = header(file, row, reader.line_num)
-                continue
-            if len(row) != len(names):
-                raise _ragged(file, row, len(names), reader.line_num, delimiter)
-            rows.append(row)
-            lines.append(reader.line_num)
+            yield before + reader.line_num, row
     except csv.Error as error:
-        place, came, repair = f"line {reader.line_num}", str(error), "mend the quotes of this row"
+        place, came = f"line {before + reader.line_num}", str(error)
+        repair = "mend the quotes of this row"
         if "field limit" in came:
             came, repair = "a cell of more than 131,072 characters", "close the quotes before it"
         raise refusal(file.name, place, "cells must be well formed", came, repair) from None
-    if not rows:
-        rule, came = "rows are needed below the header", "the header alone"
-        raise refusal(file.name, "file", rule, came, "check the export")
-    return names, rows, lines
+
+
+def _lines(pieces: Iterable[bytes]) -> Iterator[str]:
+    for piece in pieces:
+        yield from io.StringIO(piece.decode(), newline="")
+
+
+def _checked(file: Path, rows: Iterable[Row], delimiter: str, names: list[str]) -> Iterator[Row]:
+    """Rows that are not blank, the names of columns among them where they are not known."""
+    for line, row in rows:
+        if not any(cell.strip() for cell in row):
+            continue
+        if not names:
+            names = header(file, row, line)
+            row = names
+        elif len(row) != len(names):
+            raise _ragged(file, row, len(names), line, delimiter)
+        yield line, row
 
 
 def _ragged(file: Path, row: list[str], size: int, line: int, delimiter: str) -> Exception:

@@ -5,17 +5,20 @@ import hashlib
 import io
 import os
 import zlib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from elman.data.csv_file import read_csv
 from elman.data.errors import refusal
-from elman.data.table import Table
+from elman.data.table import Table, check_rows
 
 if TYPE_CHECKING:
     import polars as pl
 
+_FIRST_ROWS = 1024  # which say how many make a block
+_PARQUET_BLOCK = 1 << 24  # bytes: of what a file holds together a part is unpacked for each block
 _UTF8 = "save it as UTF-8 (iconv -f UTF-16 -t UTF-8)"
 _UNPACK = "unpack it, or pack it with gzip"
 # What a file of another kind begins with, what it is, and what to do about it.
@@ -45,14 +48,19 @@ def read_file(path: str | os.PathLike[str]) -> Table:
     file = Path(path)
     stored = _bytes_of(file)
     data = _decompressed(file, stored)
-    for start, kind, repair in _OTHER_KINDS:
-        if data.startswith(start):
-            raise refusal(file.name, "start", "a CSV or Parquet file is needed", kind, repair)
+    check_kind(file, data)
     if data.startswith(b"PAR1"):
         table = Table(file.name, _parquet(file, data), path=file)
     else:
         table = read_csv(file, data)
     return replace(table, sha256=hashlib.sha256(stored).hexdigest())
+
+
+def check_kind(file: Path, data: bytes) -> None:
+    """Raises DataError where a file begins as one does that is no table."""
+    for start, kind, repair in _OTHER_KINDS:
+        if data.startswith(start):
+            raise refusal(file.name, "start", "a CSV or Parquet file is needed", kind, repair)
 
 
 def _bytes_of(file: Path) -> bytes:
@@ -86,6 +94,33 @@ def _parquet(file: Path, data: bytes) -> "pl.DataFrame":
     try:
         return pl.read_parquet(io.BytesIO(data), hive_partitioning=False)
     except (pl.exceptions.PolarsError, OSError) as error:
-        came = str(error).split("\n")[0][:120]
-        rule, repair = "a Parquet file must be whole", "write, copy or download it again"
-        raise refusal(file.name, "file", rule, came, repair) from None
+        raise _not_whole(file, error) from None
+
+
+def _not_whole(file: Path, error: Exception) -> Exception:
+    came = str(error).split("\n")[0][:120]
+    rule, repair = "a Parquet file must be whole", "write, copy or download it again"
+    return refusal(file.name, "file", rule, came, repair)
+
+
+def parquet_tables(file: Path) -> Iterator[Table]:
+    """The rows of a Parquet file that is not packed, a block after another.
+
+    Raises:
+        DataError: it is damaged, or has no rows.
+    """
+    import polars as pl
+
+    start, height, rows = 0, 1, _FIRST_ROWS
+    try:
+        lazy = pl.scan_parquet(file, hive_partitioning=False, glob=False)
+        while start < height:
+            frame = lazy.slice(start, rows).collect()
+            height = height if start else int(lazy.select(pl.len()).collect().item())
+            table = Table(file.name, frame, path=file, first=start)
+            check_rows(table)
+            yield table
+            start += frame.height
+            rows = max(1, _PARQUET_BLOCK * frame.height // max(1, int(frame.estimated_size())))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _not_whole(file, error) from None

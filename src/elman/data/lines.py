@@ -1,7 +1,7 @@
 """Many short texts, or rows of tokens, in a file that goes away with the process.
 
-A Python string or array for each would take several times the room that its content takes; here a
-few bytes stand in memory for each, and what is read is mapped.
+A Python string or array for each would take several times the room that its content takes; here
+content and where each piece of it ends lie in the file, and what is read is mapped.
 """
 
 import hashlib
@@ -14,6 +14,69 @@ from typing import Any, overload
 import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
+_HELD = 1 << 16  # numbers that are held before they are written
+
+
+class Numbers:
+    """Whole numbers that are appended, int64: few stay in memory, many go to a temporary file.
+
+    Example:
+        >>> found = Numbers()
+        >>> found.append(3), found.extend(np.arange(2))
+        (None, None)
+        >>> found.mapped().tolist()
+        [3, 0, 1]
+    """
+
+    def __init__(self) -> None:
+        self._held = array("q")
+        self._file: Any = None
+
+    def append(self, number: int) -> None:
+        """One more."""
+        self._held.append(number)
+        if len(self._held) >= _HELD:
+            self._write()
+
+    def extend(self, numbers: Array) -> None:
+        """Several more: (N,)."""
+        self._held.frombytes(np.ascontiguousarray(numbers, np.int64).tobytes())
+        if len(self._held) >= _HELD:
+            self._write()
+
+    def _write(self) -> None:
+        if self._file is None:
+            # What is mapped stays when it is closed.
+            self._file = tempfile.TemporaryFile(prefix="elman-")  # noqa: SIM115
+        self._file.write(self._held.tobytes())
+        self._held = array("q")
+
+    def mapped(self) -> Array:
+        """All of them; no more can be appended. Raises OSError where there is no room for it."""
+        if self._file is None:
+            return np.frombuffer(self._held, np.int64)
+        self._write()
+        return np.frombuffer(_mapped(self._file), np.int64)
+
+    def close(self) -> None:
+        """Let the file go; what is mapped stays."""
+        if self._file is not None:
+            self._file.close()
+
+
+def _mapped(file: Any, access: int = mmap.ACCESS_READ) -> mmap.mmap:
+    file.flush()
+    return mmap.mmap(file.fileno(), file.tell(), access=access)
+
+
+def filed(values: Array) -> Array:
+    """The same values, mapped from a file: writable, but what is written is seen by no one else."""
+    if not values.size:
+        return values
+    with tempfile.TemporaryFile(prefix="elman-") as file:
+        file.write(np.ascontiguousarray(values).data)
+        found = np.frombuffer(_mapped(file, mmap.ACCESS_COPY), values.dtype)
+        return found.reshape(values.shape)
 
 
 class _Written:
@@ -22,7 +85,8 @@ class _Written:
     def __init__(self) -> None:
         # What is mapped stays when it is closed.
         self._file = tempfile.TemporaryFile(prefix="elman-")  # noqa: SIM115
-        self._bounds, self._size = array("q", [0]), 0
+        self._bounds, self._size = Numbers(), 0
+        self._bounds.append(0)
 
     def append(self, raw: bytes) -> None:
         self._file.write(raw)
@@ -31,14 +95,12 @@ class _Written:
 
     def close(self) -> None:
         self._file.close()
+        self._bounds.close()
 
     def mapped(self) -> tuple[Any, Array]:
         """The bytes, and where each piece begins, with the end of the last."""
-        self._file.flush()
-        bounds = np.frombuffer(self._bounds, np.int64)
-        if not self._size:
-            return b"", bounds
-        return mmap.mmap(self._file.fileno(), self._size, access=mmap.ACCESS_READ), bounds
+        bounds = self._bounds.mapped()
+        return (_mapped(self._file) if self._size else b""), bounds
 
 
 class Lines(Sequence[str]):
@@ -77,23 +139,19 @@ class Lines(Sequence[str]):
         """A text in UTF-8."""
         if not -len(self) <= k < len(self):
             raise IndexError(f"there are {len(self)} texts; got {k}")
-        at = k % len(self) if self._rows is None else self._rows[k]
+        at = int(k % len(self) if self._rows is None else self._rows[k])
         found: bytes = self._data[int(self._bounds[at]) : int(self._bounds[at + 1])]
         return found
 
     def pick(self, rows: Any) -> "Lines":
         """A view of some, by number."""
-        index = np.asarray(rows, np.int64)
+        index = rows if isinstance(rows, np.ndarray) else np.asarray(rows, np.int64)
         own = index if self._rows is None else self._rows[index]
         return Lines(self._data, self._bounds, own)
 
     def digests(self) -> Array:
         """64 bits of each text that tell it from others: (N,), the same in every process."""
-        found = np.empty(len(self), np.uint64)
-        for k in range(len(self)):
-            raw = hashlib.blake2b(self.raw(k), digest_size=8).digest()
-            found[k] = int.from_bytes(raw, "little")
-        return found
+        return digests(self.raw(k) for k in range(len(self)))
 
     def __eq__(self, other: object) -> bool:
         """Whether the other sequence has the same texts."""
@@ -108,6 +166,12 @@ class Lines(Sequence[str]):
         """How many there are, and the first."""
         first = f", the first {self[0][:40]!r}" if len(self) else ""
         return f"Lines({len(self):,} texts{first})"
+
+
+def digests(raw: Iterable[bytes]) -> Array:
+    """64 bits of each that tell it from others: (N,), the same in every process."""
+    found = (hashlib.blake2b(one, digest_size=8).digest() for one in raw)
+    return np.fromiter((int.from_bytes(one, "little") for one in found), np.uint64)
 
 
 def lines(texts: Iterable[str]) -> Lines:
@@ -156,7 +220,8 @@ class Rows(Sequence[tuple[Array, ...]]):
         shape = (-1, max(1, self._parts))
         self._starts = bounds[:-1].reshape(shape)
         counts = np.empty(len(bounds) - 1, np.int32)
-        np.floor_divide(np.diff(bounds), self._size, out=counts, casting="unsafe")
+        np.subtract(bounds[1:], bounds[:-1], out=counts, casting="unsafe")
+        counts //= self._size
         self.lengths = counts.reshape(shape)
         """Of each array of each row: (N, parts)."""
 

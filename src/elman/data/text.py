@@ -10,6 +10,7 @@ import os
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -59,7 +60,7 @@ class Source:
         """
         if self.path is None:
             return _blocks_in_memory(self)
-        return _decoded(self.path, encoding, f"; {_AS_BYTES}" if as_bytes else "")
+        return _plain(self.path, encoding, f"; {_AS_BYTES}" if as_bytes else "")
 
     def lines(self, encoding: str = "utf-8") -> Iterator[str]:
         """The lines one by one; only a line feed ends one, as in `wc -l`.
@@ -67,17 +68,7 @@ class Source:
         Raises:
             DataError: as `blocks`.
         """
-        rest: list[str] = []  # of a line that no block has ended yet
-        for block in self.blocks(encoding, as_bytes=False):
-            first, *more = block.split("\n")
-            rest.append(first)
-            if more:
-                yield "".join(rest)
-                yield from more[:-1]
-                rest = [more[-1]]
-        last = "".join(rest)
-        if last:
-            yield last
+        return lines_of(self.blocks(encoding, as_bytes=False))
 
     def raw_blocks(self) -> Iterator[bytes]:
         """The bytes as they are, a block at a time; gzip is unpacked.
@@ -88,6 +79,47 @@ class Source:
         if self.path is None:
             return (block.encode() for block in _blocks_in_memory(self))
         return _raw(self.path)
+
+
+def lines_of(blocks: Iterable[str]) -> Iterator[str]:
+    """Text in blocks, line by line; only a line feed ends one, and an empty last one is none."""
+    rest: list[str] = []  # of a line that no block has ended yet
+    for block in blocks:
+        first, *more = block.split("\n")
+        rest.append(first)
+        if more:
+            yield "".join(rest)
+            yield from more[:-1]
+            rest = [more[-1]]
+    last = "".join(rest)
+    if last:
+        yield last
+
+
+def decoded(
+    name: str, raw: Iterable[bytes], encoding: str = "utf-8", other: str = ""
+) -> Iterator[str]:
+    """The characters of bytes that come in blocks, none of them empty; ends of lines stay.
+
+    Args:
+        name: of the file, for refusals; `other`: what else there is to do about it.
+
+    Raises:
+        DataError: they are in another encoding.
+    """
+    decoder = codecs.getincrementaldecoder(encoding)()
+    lines, first = 0, True
+    for block in _with_end(raw):
+        try:
+            text = decoder.decode(block, final=not block)
+        except UnicodeDecodeError as error:
+            raise _wrong_encoding(name, error, lines, encoding, other) from None
+        if first:
+            text = text.removeprefix("\ufeff")
+        first = first and not text
+        lines += text.count("\n")
+        if text:
+            yield text
 
 
 def as_sources(given: Any) -> tuple[Source, ...]:
@@ -159,20 +191,12 @@ def _blocks_in_memory(source: Source) -> Iterator[str]:
         yield block
 
 
-def _decoded(path: Path, encoding: str, other: str) -> Iterator[str]:
+def _plain(path: Path, encoding: str, other: str) -> Iterator[str]:
     """`other`: what else there is to do, for refusals."""
-    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(), True)
-    lines, first = 0, True
-    for raw in _with_end(_raw(path)):
-        if first:
-            _check_kind(path, raw, encoding, other)
-        try:
-            text = decoder.decode(raw, final=not raw)
-        except UnicodeDecodeError as error:
-            raise _wrong_encoding(path, error, lines, encoding, other) from None
-        if first:
-            text = text.removeprefix("\ufeff")
-        first = False
+    ends = io.IncrementalNewlineDecoder(None, True)
+    lines, blocks = 0, decoded(path.name, _checked(path, encoding, other), encoding, other)
+    for block in chain(blocks, ("",)):
+        text = ends.decode(block, final=not block)
         if "\0" in text:
             line = lines + text.count("\n", 0, text.index("\0")) + 1
             rule, came = "text has no NUL", "a NUL byte: it is no text, or in another encoding"
@@ -182,7 +206,14 @@ def _decoded(path: Path, encoding: str, other: str) -> Iterator[str]:
             yield text
 
 
-def _with_end(blocks: Iterator[bytes]) -> Iterator[bytes]:
+def _checked(path: Path, encoding: str, other: str) -> Iterator[bytes]:
+    for k, block in enumerate(_raw(path)):
+        if not k:
+            _check_kind(path, block, encoding, other)
+        yield block
+
+
+def _with_end(blocks: Iterable[bytes]) -> Iterator[bytes]:
     yield from blocks
     yield b""
 
@@ -198,7 +229,7 @@ def _check_kind(path: Path, start: bytes, encoding: str, other: str) -> None:
 
 
 def _wrong_encoding(
-    path: Path, error: UnicodeDecodeError, lines: int, encoding: str, other: str
+    name: str, error: UnicodeDecodeError, lines: int, encoding: str, other: str
 ) -> Exception:
     before = bytes(error.object[: error.start]).decode(encoding, "ignore")
     line = lines + before.count("\n") + 1
@@ -208,7 +239,7 @@ def _wrong_encoding(
         "give its own encoding (--encoding latin-1 if it is Western European), or save it as "
         f"UTF-8{other}"
     )
-    return refusal(path.name, f"line {line}", rule, came, repair)
+    return refusal(name, f"line {line}", rule, came, repair)
 
 
 def _raw(path: Path) -> Iterator[bytes]:

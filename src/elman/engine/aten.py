@@ -50,9 +50,8 @@ def run(call: Call) -> Result:
 
 
 def _aten(cell: type[Cell], x: Tensor, state: Any, w: Weights) -> tuple[Tensor, tuple[Tensor, ...]]:
-    if _is_step(x, w):
-        found = STEPS[cell](x[:, 0], state if cell is LSTM else state[0], *w.dense())
-        final = tuple(found) if cell is LSTM else (found,)
+    if is_step(x, w):
+        final = step(cell, x[:, 0], state, w.dense())
         return final[0][:, None], final
     first = tuple(s.unsqueeze(0) for s in state)
     # Dropout is 0, so only cuDNN reads `train`, for its reserve.
@@ -61,7 +60,13 @@ def _aten(cell: type[Cell], x: Tensor, state: Any, w: Weights) -> tuple[Tensor, 
     return output, tuple(t.squeeze(0) for t in final)
 
 
-def _is_step(x: Tensor, w: Weights) -> bool:
+def step(cell: type[Cell], x: Tensor, state: Any, weights: list[Tensor]) -> tuple[Tensor, ...]:
+    """The new state, whose first tensor is the output, of one step: x (B, I)."""
+    found = STEPS[cell](x, state if cell is LSTM else state[0], *weights)
+    return tuple(found) if cell is LSTM else (found,)
+
+
+def is_step(x: Tensor, w: Weights) -> bool:
     """Whether this is one step of what ATen has a step of, without a graph."""
     plain = x.shape[1] == 1 and x.device.type == "cpu" and w.weight_hr is None
     return plain and not torch.is_grad_enabled() and not torch.compiler.is_compiling()

@@ -1,6 +1,7 @@
 """Additive attention: which of the states of a source matter now."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -86,14 +87,28 @@ class AdditiveAttention(nn.Module):
             ValueError: there is no place to attend to, or the batches differ.
         """
         _check(queries, keys, values)
-        together = torch.tanh(self.query(queries)[:, :, None] + keys[:, None])
-        scores = self.score(together).squeeze(-1)
+        return self.asking(keys, values, valid)(queries)
+
+    def asking(
+        self, keys: Tensor, values: Tensor, valid: Tensor | None = None
+    ) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+        """`forward` for the same keys and values, many times; arguments are not checked."""
+        query, score = self.query, self.score
+        keys, padding = keys[:, None], None
         if valid is not None:
-            scores = scores.masked_fill(~valid[:, None], -math.inf)
+            padding = ~valid[:, None]
             # Nothing of padding may pass: 0 times NaN is NaN.
             values = values.masked_fill(~valid[:, :, None], 0.0)
-        weights = torch.softmax(scores, -1)
-        return weights @ values, weights
+
+        def ask(queries: Tensor) -> tuple[Tensor, Tensor]:
+            together = torch.tanh(query(queries)[:, :, None] + keys)
+            scores = score(together).squeeze(-1)
+            if padding is not None:
+                scores = scores.masked_fill(padding, -math.inf)
+            weights = torch.softmax(scores, -1)
+            return weights @ values, weights
+
+        return ask
 
     def lower_keys(self, builder: Any, values: Any) -> Any:
         """`keys` in a program (`elman.nn.Builder`)."""

@@ -22,7 +22,7 @@ Step = Callable[..., tuple[Tensor, Any]]
 next (N, V), and the new state: as `elman_runtime.search.Step`."""
 
 _RUN = 32  # neighbours of which the largest is looked at first
-_MANY = 100_000  # numbers to choose from, below which that does not pay
+_KNOWN = (torch.float32, torch.float64)  # to NumPy
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -88,11 +88,10 @@ class _Tensors:
         return states.map_leaves(lambda t: t.index_select(0, index), state)
 
     def likeliest(self, found: Tensor, scores: Array, count: int) -> tuple[Array, Array]:
-        known = torch.from_numpy(scores).to(self._device, found.dtype)
-        place, total = _chosen(found, scores, largest(found, known, count))
+        total, place = _likeliest(found, scores, count)
         if not (total < math.inf).all():  # NaN among them too, which hides what is smaller
             found = found.nan_to_num(nan=-math.inf, posinf=-math.inf, neginf=-math.inf)
-            place, total = _chosen(found, scores, largest(found, known, count))
+            total, place = _likeliest(found, scores, count)
         return total, place
 
     def column(self, found: Tensor, k: int) -> Array:
@@ -100,38 +99,50 @@ class _Tensors:
         return column
 
 
-def largest(found: Tensor, scores: Tensor, count: int) -> Tensor:
+def _likeliest(found: Tensor, scores: Array, count: int) -> tuple[Array, Array]:
+    """`found` + `scores` in the precision of the scores where they are largest, and the places."""
+    rows = np.arange(len(scores))[:, None]
+    if found.device.type == "cpu" and found.dtype in _KNOWN and found.shape[1] >= 4 * _RUN:
+        place = largest(found, scores, count)
+        own = found.detach().numpy().reshape(len(scores), -1)[rows, place]
+    else:
+        known = torch.from_numpy(scores).to(found.device, found.dtype)
+        total = known[..., None] + found.reshape(*scores.shape, found.shape[1])
+        places = total.flatten(1).topk(count, 1, sorted=False).indices
+        own = found.reshape(len(scores), -1).gather(1, places).cpu().numpy()
+        place = places.cpu().numpy()
+    return own + scores[rows, place // found.shape[1]], place
+
+
+def largest(found: Tensor, scores: Array, count: int) -> Array:
     """Where in each row of `found` (R * K, V) + `scores` (R, K) the largest are: (R, count).
 
     Places count the K * V of a row, and come in any order; NaN counts as the largest. On a CPU,
     where it takes longer to choose from many than to go through them, the largest of each run of
-    neighbours is found first: the largest elements lie in the runs whose largest are largest.
+    neighbours is found first: the largest elements lie in the runs whose largest are largest. From
+    there on there is so little to do that NumPy does it in less time than torch begins to.
     """
-    size = found.shape[1]
-    if found.numel() < _MANY or found.device.type != "cpu" or size < 4 * _RUN:
-        return _largest_of_all(found, scores, count)
+    found, size = found.detach(), found.shape[1]
     if size % _RUN:
         found = nn.functional.pad(found, (0, -size % _RUN), value=-math.inf)
     runs = found.shape[1] // _RUN
-    tops = found.view(-1, runs, _RUN).amax(2).view(*scores.shape, runs) + scores[..., None]
-    which = tops.flatten(1).topk(min(count, tops[0].numel()), 1, sorted=False).indices
-    within = found.view(len(scores), -1, _RUN).take_along_dim(which[..., None], 1)
-    known = scores.take_along_dim(which // runs, 1)
-    best = (within + known[..., None]).flatten(1).topk(count, 1, sorted=False).indices
-    run = which.take_along_dim(best // _RUN, 1)
-    column = run % runs * _RUN + best % _RUN
+    values = found.numpy().reshape(len(scores), -1, _RUN)
+    known = scores.astype(values.dtype)
+    tops = found.view(-1, _RUN).amax(1).numpy().reshape(*scores.shape, runs) + known[..., None]
+    rows, which = np.arange(len(scores))[:, None], _most(tops.reshape(len(scores), -1), count)
+    within = values[rows, which] + known[rows, which // runs][..., None]
+    run, at = np.divmod(_most(within.reshape(len(scores), -1), count), _RUN)
+    which = which[rows, run]
+    column = which % runs * _RUN + at
     if size % _RUN and bool((column >= size).any()):  # of what was added, as so little is possible
-        return _largest_of_all(found[:, :size], scores, count)
-    return run // runs * size + column
+        total = found.numpy()[:, :size].reshape(len(scores), -1, size) + known[..., None]
+        return _most(total.reshape(len(scores), -1), count)
+    place: Array = which // runs * size + column
+    return place
 
 
-def _largest_of_all(found: Tensor, scores: Tensor, count: int) -> Tensor:
-    total = scores[..., None] + found.reshape(*scores.shape, found.shape[1])
-    return total.flatten(1).topk(count, 1, sorted=False).indices
-
-
-def _chosen(found: Tensor, scores: Array, place: Tensor) -> tuple[Array, Array]:
-    """Places, and `found` + `scores` there in the precision of the scores: both (R, count)."""
-    own = found.reshape(len(scores), -1).gather(1, place).cpu().numpy()
-    at = place.cpu().numpy()
-    return at, own + scores[np.arange(len(scores))[:, None], at // found.shape[1]]
+def _most(values: Array, count: int) -> Array:
+    """Where the largest of each row of (R, N) are, in any order."""
+    cut = max(0, values.shape[1] - count)
+    found: Array = np.argpartition(values, cut, 1)[:, cut:]
+    return found

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from elman import engine as engines
-from elman.engine import Call
+from elman.engine import Call, aten
 from elman.nn.recurrent import Recurrent, State
 
 __all__ = ["stepper"]
@@ -41,9 +42,18 @@ def stepper(layer: Recurrent) -> Callable[[Tensor, State], tuple[Tensor, State]]
     if layer.layers > 1 or layer.zoneout:
         return layer.step
     weights, cell = layer.weights(0), layer.cell
+    dense = weights.dense()
+    alone: dict[tuple[int, bool], bool] = {}  # whether ATen's own step is what the engines choose
 
     def step(x: Tensor, state: State) -> tuple[Tensor, State]:
+        kind = len(x), torch.is_grad_enabled()
+        if alone.get(kind):
+            final = cell.State(*aten.step(cell, x, state[0], dense))
+            return final[0], (final,)
         call = Call(cell, x[:, None], state[0], weights, layer.constants)
+        if kind not in alone:
+            chosen = engines.select_engine(call, layer.engine)
+            alone[kind] = chosen == "torch" and aten.is_step(call.x, weights)
         found: Any = engines.run(call, layer.engine)
         return found.output[:, 0], (found.state,)
 

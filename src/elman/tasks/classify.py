@@ -42,7 +42,6 @@ from elman.tasks.classifying.influence import Influence, influence
 from elman.tasks.classifying.judging import Judge, judge_of
 from elman.tasks.classifying.learning import Data, Job, divided, evaluated, learn
 from elman.tasks.classifying.measuring import probabilities
-from elman.tasks.classifying.reader import targets
 from elman.tasks.classifying.settings import (
     DEFAULT_EPOCHS,
     FIT,
@@ -78,8 +77,8 @@ def train(model: Any, data: Data, f: FitSettings, **options: Any) -> FitResult:
         logits = logits_of(model, data.validation.encoded, classes)
         return {data.metric: data.score(logits)}
 
-    y = targets(data.train.flags, s.several)
-    batches = Bunches(data.train.encoded, y, s.batch_size, f.seed, s.longest)
+    part = data.train
+    batches = Bunches(part.encoded, part.flags, s.several, s.batch_size, f.seed, s.longest)
     return fit(model, batches, loss, score, f, **options)
 
 

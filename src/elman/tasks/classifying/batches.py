@@ -1,19 +1,17 @@
 """Batches of examples of about equal lengths."""
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from elman.tasks.classifying.held import Encoded, lengths_of
+from elman.tasks.classifying.reader import targets
 from elman_runtime.lexicon import shortened
 
-Encoded = Sequence[Any]
-"""Of each example, tokens (T,) or inputs (T, W)."""
-
 _POOL = 50  # batches whose examples are put in order of length together
-_STEPS = 1 << 14  # in a batch that is only judged
+_STEPS, _ROWS = 1 << 14, 256  # in a batch that is only judged
 
 
 class Batch(NamedTuple):
@@ -28,15 +26,21 @@ class Bunches:
     """Micro-batches of the training part; an epoch has every example once, drawn anew each time.
 
     Examples of about the same length stand together, so that there is little padding.
+
+    Args:
+        flags: which classes each example has, (N, C); several: whether there may be several.
+        rows: of a batch. longest: steps of an example at most, of its beginning and its end.
     """
 
     def __init__(
-        self, encoded: Encoded, targets: Any, rows: int, seed: int, longest: int = 1 << 30
+        self, encoded: Encoded, flags: Any, several: bool, rows: int, seed: int, longest: int
     ) -> None:
-        self._encoded = [shortened(one, longest) for one in encoded]
-        self._targets, self._rows, self._seed = targets, rows, seed
-        self._sizes = np.asarray([len(one) for one in self._encoded])
-        self._epoch, self._plan = -1, [np.zeros(0, np.int64)]
+        self._encoded, self._longest = encoded, longest
+        self._flags, self._several = flags, several
+        self._rows, self._seed = rows, seed
+        self._sizes = lengths_of(encoded)
+        self._epoch = -1
+        self._plan = self._turns = np.zeros(0, np.int64)
 
     def __len__(self) -> int:
         return -(-len(self._encoded) // self._rows)
@@ -44,21 +48,25 @@ class Bunches:
     def __getitem__(self, k: int) -> Batch:
         epoch, at = divmod(k, len(self))
         if epoch != self._epoch:
-            self._epoch, self._plan = epoch, self._planned(epoch)
-        index = self._plan[at]
-        x, lengths = padded([self._encoded[one] for one in index])
-        return Batch(x, lengths, torch.from_numpy(self._targets[index]))
+            self._epoch = epoch
+            self._plan, self._turns = self._planned(epoch)
+        start = int(self._turns[at]) * self._rows
+        index = self._plan[start : start + self._rows]
+        rows = [shortened(self._encoded[one], self._longest) for one in index.tolist()]
+        x, lengths = padded(rows)
+        y = targets(self._flags[index], self._several)
+        return Batch(x, lengths, torch.from_numpy(y))
 
-    def _planned(self, epoch: int) -> list[Any]:
+    def _planned(self, epoch: int) -> tuple[Any, Any]:
+        """The examples in order, a batch after another, and the turns in which batches come."""
         draw = np.random.Generator(np.random.Philox(key=[self._seed, 1], counter=epoch))
-        order = draw.permutation(len(self._encoded))
+        order = draw.permutation(len(self._encoded)).astype(np.min_scalar_type(len(self._encoded)))
         pool = _POOL * self._rows
-        pools = [order[k : k + pool] for k in range(0, len(order), pool)]
-        sorted_ = np.concatenate(
-            [one[np.argsort(self._sizes[one], kind="stable")] for one in pools]
-        )
-        found = [sorted_[k : k + self._rows] for k in range(0, len(order), self._rows)]
-        return [found[k] for k in draw.permutation(len(found))]
+        for k in range(0, len(order), pool):
+            some = order[k : k + pool]
+            sizes = np.minimum(self._sizes[some], self._longest)
+            order[k : k + pool] = some[np.argsort(sizes, kind="stable")]
+        return order, draw.permutation(len(self))
 
 
 def padded(rows: Encoded) -> tuple[Tensor, Tensor]:
@@ -76,20 +84,21 @@ def logits_of(model: nn.Module, encoded: Encoded, classes: int) -> Any:
     """Logits (N, C), float64, of every example, read whole."""
     model = model.eval()
     found = np.zeros((len(encoded), classes))
-    order = np.argsort([len(one) for one in encoded], kind="stable").tolist()
+    sizes = lengths_of(encoded)
+    order = np.argsort(sizes, kind="stable")
     start = 0
     while start < len(order):
-        stop = _stop(encoded, order, start)
-        index = order[start:stop]
+        stop = _stop(sizes[order[start : start + _ROWS]])
+        index = order[start : start + stop]
         x, lengths = padded([encoded[k] for k in index])
         found[index] = model(x, lengths).double().numpy()
-        start = stop
+        start += stop
     return found
 
 
-def _stop(encoded: Encoded, order: list[int], start: int) -> int:
-    """Where the batch ends that begins at `start`: with padding it has so many steps at most."""
-    stop = start + 1
-    while stop < len(order) and len(encoded[order[stop]]) * (stop + 1 - start) <= _STEPS:
-        stop += 1
-    return min(stop, start + 256)
+def _stop(sizes: Any) -> int:
+    """How many examples are in a batch, of those next in length: so many steps with padding."""
+    steps = sizes.astype(np.int64) * np.arange(1, len(sizes) + 1)
+    fits = steps <= _STEPS
+    fits[0] = True
+    return len(fits) if fits.all() else int(fits.argmin())

@@ -18,7 +18,7 @@ from elman.tasks.classifying.learning import (
     understood,
 )
 from elman.tasks.classifying.network import MeanOfWords, Resampled
-from elman.tasks.classifying.reader import sizes, targets
+from elman.tasks.classifying.reader import sizes
 from elman.tasks.classifying.rivals import ConvolutionClassifier, viewed
 from elman.tasks.classifying.settings import FIT, ClassifySettings, budgeted
 from elman.tasks.comparing import CONVOLUTION, FEEDFORWARD, WHOLE, Kind, View, refuse
@@ -120,8 +120,8 @@ class Contest:
     def batch(self) -> Batch:
         """The first examples of the training part."""
         s, train = self.own, self.data.train
-        y = targets(train.flags, s.several)
-        return Bunches(train.encoded, y, s.batch_size, self.budget.seed, s.longest)[0]
+        given = train.encoded, train.flags, s.several, s.batch_size
+        return Bunches(*given, self.budget.seed, s.longest)[0]
 
     def loss(self, model: nn.Module, batch: Batch, carry: Any = None) -> tuple[Tensor, Any]:
         """As training has it."""

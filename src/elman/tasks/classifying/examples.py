@@ -1,18 +1,26 @@
 """What is judged: texts or sequences of numbers, their labels, and where each came from."""
 
 import json
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from elman.data.errors import refusal, shown
+from elman.data.lines import Numbers, columns
 from elman.data.numbers import MISSING
 from elman.data.table import Table
+from elman.tasks.classifying.held import Labels, LabelsWriter, Numbered, picked
 from elman.tasks.classifying.settings import ClassifySettings
-from elman.tasks.classifying.tables import FILE, label_column, read_table, text_column
+from elman.tasks.classifying.tables import (
+    FILE,
+    Blocks,
+    label_column,
+    read_blocks,
+    read_table,
+    text_column,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,6 +33,8 @@ MOST_CLASSES = 1_000
 class Examples:
     """Texts, or sequences of numbers, in the order of the file.
 
+    Texts that are read lie in a temporary file, and only what is looked at is in memory.
+
     - `name`: of the file or table.
     - `inputs`: a str each; or an array (T, D) of the `columns`, NaN where a value is missing.
     - `gaps`: time before each step, (T,); () for texts.
@@ -36,11 +46,11 @@ class Examples:
     """
 
     name: str
-    inputs: tuple[Any, ...]
+    inputs: Sequence[Any]
     gaps: tuple[Floats, ...]
-    labels: tuple[tuple[str, ...], ...] | None
-    places: tuple[str, ...]
-    names: tuple[str, ...]
+    labels: Labels | None
+    places: Sequence[str]
+    names: Sequence[str]
     columns: tuple[str, ...] = ()
     understood: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
@@ -50,20 +60,20 @@ class Examples:
         """How many there are."""
         return len(self.inputs)
 
-    def subset(self, index: Sequence[int]) -> "Examples":
-        """Those at `index`, in that order."""
+    def subset(self, rows: Any) -> "Examples":
+        """Those at `rows`, an array (M,), in that order."""
         return replace(
             self,
-            inputs=tuple(self.inputs[k] for k in index),
-            gaps=tuple(self.gaps[k] for k in index) if self.gaps else (),
-            labels=None if self.labels is None else tuple(self.labels[k] for k in index),
-            places=tuple(self.places[k] for k in index),
-            names=tuple(self.names[k] for k in index),
+            inputs=picked(self.inputs, rows),
+            gaps=picked(self.gaps, rows) if self.gaps else (),
+            labels=None if self.labels is None else self.labels.pick(rows),
+            places=picked(self.places, rows),
+            names=picked(self.names, rows),
         )
 
     def classes(self) -> tuple[str, ...]:
         """Every label that occurs; numbers in their own order, others by the alphabet."""
-        found = {one for labels in self.labels or () for one in labels}
+        found = self.labels.counts() if self.labels is not None else ()
         try:
             return tuple(sorted(found, key=float))
         except ValueError:
@@ -88,11 +98,11 @@ def read_examples(data: Any, settings: ClassifySettings, labelled: bool = True) 
         return _given(data, settings)
     found = sequences.from_series_file(data, settings)
     if found is None:
-        table = read_table(data, settings.encoding, settings.label_separator)
+        given = data, settings.encoding, settings.label_separator
         if settings.id:
-            found = sequences.from_table(table, settings, labelled)
+            found = sequences.from_table(read_table(*given), settings, labelled)
         else:
-            found = _texts(table, settings, labelled)
+            found = _texts(read_blocks(*given), settings, labelled)
     return _with_labels(found, settings) if labelled else found
 
 
@@ -104,36 +114,90 @@ def _given(data: Sequence[Any], settings: ClassifySettings) -> Examples:
         rule = "sequences of numbers come in a table" if settings.id else "texts are str"
         repair = "give a table or a file" if settings.id else "convert it"
         raise refusal("the list", f"item {wrong or 0}", rule, what, repair)
-    names = tuple(map(str, range(len(data))))
-    places = tuple(f"item {k}" for k in range(len(data)))
+    numbers = np.arange(len(data))
+    places, names = Numbered("item ", numbers), Numbered("", numbers)
     return Examples("the list", tuple(data), (), None, places, names)
 
 
-def _texts(table: Table, settings: ClassifySettings, labelled: bool) -> Examples:
-    column = text_column(table, settings.text)
-    label = label_column(table, settings.label, [column, FILE]) if labelled else ""
-    if label == column:
-        rule, repair = "text and label are columns of their own", f"give {table.flag('label')}"
-        raise table.refuse("columns", rule, label, repair)
-    import polars as pl
+@dataclass
+class _Gathered:
+    """What is kept of blocks of rows beside their texts, as they are read.
 
-    texts = tuple(table.frame[column].cast(pl.String).fill_null("").to_list())
-    rows = table.frame.height
-    places = [table.place(k) for k in range(rows)]
-    names = [place.split(" ")[-1] for place in places]
-    if FILE in table.frame.columns and table.path is not None and table.path.is_dir():
-        names = places = table.frame[FILE].to_list()
-    labels = None
-    if labelled:
-        labels = row_labels(table, label, settings.label_separator)
-    understood = [("text", f"column {column!r}")]
-    understood += [("label", f"column {label!r}")] if labelled else []
-    ignored = [name for name in table.frame.columns if name not in (column, label, FILE)]
-    understood += [("ignored", ", ".join(ignored))] if ignored and labelled else []
-    empty = sum(not text.strip() for text in texts)
-    notes = [*table.notes, *([f"{empty:,} texts are empty"] if empty else [])]
-    found = Examples(table.name, texts, (), labels, tuple(places), tuple(names))
-    return replace(found, understood=tuple(understood), notes=tuple(notes), sha256=table.sha256)
+    - `table`: the first block, which has the names; `empty`: how many texts are.
+    - `column`, `label`: the columns taken; `label` is "" where labels are not asked for.
+    """
+
+    settings: ClassifySettings
+    labelled: bool
+    table: Table | None = None
+    column: str = ""
+    label: str = ""
+    empty: int = 0
+    numbers: Numbers = field(default_factory=Numbers)
+    labels: LabelsWriter = field(default_factory=LabelsWriter)
+
+    def rows(self, blocks: Blocks) -> Iterator[tuple[str, ...]]:
+        """Each row's text, and the file's name beside it where it was one of a folder."""
+        import polars as pl
+
+        for table in blocks:
+            if self.table is None:
+                self._choose(table)
+            if self.labelled:
+                self.labels.extend(row_labels(table, self.label, self.settings.label_separator))
+            texts = table.frame[self.column].cast(pl.String).fill_null("").to_list()
+            self.empty += sum(not text.strip() for text in texts)
+            if self.in_folder:
+                yield from zip(texts, table.frame[FILE].to_list(), strict=True)
+                continue
+            counted = np.arange(table.first, table.first + len(texts))
+            self.numbers.extend(counted if table.lines is None else table.lines)
+            yield from ((text,) for text in texts)
+
+    def _choose(self, table: Table) -> None:
+        self.table, s = table, self.settings
+        self.column = text_column(table, s.text)
+        if self.labelled:
+            self.label = label_column(table, s.label, [self.column, FILE])
+        if self.label == self.column:
+            rule, repair = "text and label are columns of their own", f"give {table.flag('label')}"
+            raise table.refuse("columns", rule, self.label, repair)
+
+    @property
+    def in_folder(self) -> bool:
+        """Whether each text is a file of a folder."""
+        path = None if self.table is None else self.table.path
+        return path is not None and path.is_dir()
+
+    def understood(self) -> tuple[tuple[str, str], ...]:
+        """What was understood of the columns, in words."""
+        found = [("text", f"column {self.column!r}")]
+        if self.labelled:
+            assert self.table is not None
+            found.append(("label", f"column {self.label!r}"))
+            taken = (self.column, self.label, FILE)
+            ignored = [name for name in self.table.frame.columns if name not in taken]
+            found += [("ignored", ", ".join(ignored))] if ignored else []
+        return tuple(found)
+
+
+def _texts(blocks: Blocks, settings: ClassifySettings, labelled: bool) -> Examples:
+    gathered = _Gathered(settings, labelled)
+    try:
+        texts, *files = columns(gathered.rows(blocks))
+        numbers, labels = gathered.numbers.mapped(), gathered.labels.finished()
+    finally:
+        gathered.numbers.close()
+        gathered.labels.close()
+    table = gathered.table
+    assert table is not None
+    word = "row " if table.lines is None else "line "
+    places = files[0] if files else Numbered(word, numbers)
+    names = files[0] if files else Numbered("", numbers)
+    notes = [*table.notes, *([f"{gathered.empty:,} texts are empty"] if gathered.empty else [])]
+    found = Examples(table.name, texts, (), labels if labelled else None, places, names)
+    understood = gathered.understood()
+    return replace(found, understood=understood, notes=tuple(notes), sha256=blocks.sha256)
 
 
 def row_labels(table: Table, column: str, separator: str) -> tuple[tuple[str, ...], ...]:
@@ -182,16 +246,15 @@ def _whole(table: Table, values: "pl.Series") -> "pl.Series":
 
 def _with_labels(found: Examples, settings: ClassifySettings) -> Examples:
     """Without the examples that have no label, where each needs one; checked."""
-    labels = found.labels or ()
-    kept = [k for k, own in enumerate(labels) if own or settings.several]
+    assert found.labels is not None
     notes = list(found.notes)
-    if len(kept) < len(found):
-        first = next(k for k, own in enumerate(labels) if not own)
-        count = len(found) - len(kept)
-        notes.append(f"{count:,} without a label are left out, the first on {found.places[first]}")
-        found = found.subset(kept)
-    none = sum(not own for own in found.labels or ())
-    if settings.several and none:
+    has = found.labels.of_sets([bool(own) for own in found.labels.sets], bool)
+    none = int(len(found) - has.sum())
+    if none and not settings.several:
+        first = found.places[int(has.argmin())]
+        notes.append(f"{none:,} without a label are left out, the first on {first}")
+        found = found.subset(np.flatnonzero(has))
+    if none and settings.several:
         notes.append(f"{none:,} have no label at all, which is taken as it is: none applies")
     _check_classes(found, settings)
     return replace(found, notes=tuple(notes))
@@ -229,7 +292,7 @@ def check_trainable(found: Examples, several: bool) -> None:
 
 def class_counts(found: Examples) -> dict[str, int]:
     """How many examples each class has, in the order of the classes."""
-    counts = Counter(one for labels in found.labels or () for one in labels)
+    counts = found.labels.counts() if found.labels is not None else {}
     return {name: counts[name] for name in found.classes()}
 
 

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from elman.cells import Cell
 from elman.data.errors import refusal
 from elman.tasks.classifying import linear
-from elman.tasks.classifying.batches import Encoded, logits_of
+from elman.tasks.classifying.batches import logits_of
 from elman.tasks.classifying.evaluation import OTHER, Evaluation
 from elman.tasks.classifying.examples import Examples, check_trainable, class_counts
 from elman.tasks.classifying.fitted import Fitted, Judged, build, front_of
+from elman.tasks.classifying.held import Encoded, lengths_of
 from elman.tasks.classifying.lexicon import BOTH, learn_lexicon
 from elman.tasks.classifying.measuring import (
     Scores,
@@ -26,7 +27,14 @@ from elman.tasks.classifying.measuring import (
 )
 from elman.tasks.classifying.network import MeanOfWords, Resampled, SequenceClassifier
 from elman.tasks.classifying.pretrained import start_from
-from elman.tasks.classifying.reader import Reader, learn_reader, sizes, targets, weights_of
+from elman.tasks.classifying.reader import (
+    Reader,
+    learn_reader,
+    sizes,
+    targets,
+    tokens_of,
+    weights_of,
+)
 from elman.tasks.classifying.settings import ClassifySettings
 from elman.tasks.classifying.splits import divide
 from elman.tasks.classifying.vectors import read_vectors
@@ -111,7 +119,7 @@ def divided(
         0.0 if test is not None else settings.test_share,
     )
     parts = divide(found, shares, seed)
-    if validation is None and not parts.validation:
+    if validation is None and not len(parts.validation):
         rule = "a class has three examples that differ: to train, to choose by, to report on"
         raise refusal(found.name, "examples", rule, "copies of a few", "add other examples")
     everyone = (
@@ -271,25 +279,30 @@ def majority(data: Data) -> Method:
 
 def by_counting(data: Data) -> Methods:
     """Logistic regression on words and pairs, or on summary statistics."""
-    parts = (data.train, data.validation, data.test)
-    rows: list[Any]
     if data.reader.lexicon is not None:
-        # With a vocabulary of its own: rare words, which a network forgoes, help it.
-        kind = "words" if data.settings.tokens == BOTH else data.settings.tokens
-        own = dataclasses.replace(data.settings, min_count=1, vocabulary=0, tokens=kind)
-        lexicon = learn_lexicon(data.train.examples.inputs, own)
-        texts = [[lexicon.encode(text) for text in part.examples.inputs] for part in parts]
-        name, bag = BAG, linear.Bag(texts[0], lexicon.size)
-        rows = [bag.rows(one) for one in texts]
+        name, rows = BAG, bags(data)
     else:
         assert data.reader.scaling is not None
-        name, summary = SUMMARY, linear.Summary(data.train.examples, data.reader.scaling)
-        rows = [summary.rows(part.examples) for part in parts]
+        parts = (data.train, data.validation, data.test)
+        summary = linear.Summary(data.train.examples, data.reader.scaling)
+        name, rows = SUMMARY, [summary.rows(part.examples) for part in parts]
     y = torch.from_numpy(targets(data.train.flags, data.settings.several))
     classes = len(data.reader.classes)
     fit = linear.logistic(rows[0], y, classes, data.loss, data.score, rows[1])
     count = fit.weight.numel() + classes
     return {name: Method(fit.logits(rows[1]), fit.logits(rows[2]), count)}
+
+
+def bags(data: Data) -> list[Any]:
+    """The words and pairs of words in the texts of each part."""
+    # With a vocabulary of its own: rare words, which a network forgoes, help it.
+    kind = "words" if data.settings.tokens == BOTH else data.settings.tokens
+    own = dataclasses.replace(data.settings, min_count=1, vocabulary=0, tokens=kind)
+    lexicon = learn_lexicon(data.train.examples.inputs, own)
+    parts = (data.train, data.validation, data.test)
+    texts = [tokens_of(lexicon, part.examples.inputs) for part in parts]
+    bag = linear.Bag(texts[0], lexicon.size)
+    return [bag.rows(one) for one in texts]
 
 
 def _feedforward(job: Job, data: Data, parameters: int) -> nn.Module:
@@ -332,7 +345,7 @@ def understood(data: Data) -> list[tuple[str, str]]:
 
 def _notes(data: Data) -> list[str]:
     s, found = data.settings, []
-    long = sum(len(one) > s.longest for one in data.train.encoded)
+    long = int((lengths_of(data.train.encoded) > s.longest).sum())
     if long:
         found.append(
             f"{long:,} examples are longer than {s.longest:,}: trained on their beginning and end"

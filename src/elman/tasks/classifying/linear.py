@@ -1,14 +1,17 @@
 """Logistic regression on bags of words and pairs, or on summary statistics: the baselines."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from itertools import pairwise
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from elman.data.lines import Array, Numbers, filed
 from elman.tasks.classifying.examples import Examples
+from elman.tasks.classifying.held import Encoded
 from elman.tasks.classifying.numbers import Scaling
 
 STRENGTHS = (30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03)
@@ -16,6 +19,8 @@ STRENGTHS = (30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03)
 
 _MOST_FEATURES = 500_000
 _ROUNDS = 60  # iterations of L-BFGS for each strength
+_BLOCK = 1 << 20  # words and pairs of texts that are looked at together
+_SAMPLE = 1 << 12  # of keys in order, one in so many says where blocks are cut
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -30,20 +35,32 @@ class Rows(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Sparse:
-    """Examples that have a few of many features, each with the same value in a row."""
+class Entries(NamedTuple):
+    """The features of some examples: which, where each example's begin, and their values."""
 
-    index: Tensor
+    which: Tensor
     offsets: Tensor
     values: Tensor
+
+
+@dataclass(frozen=True)
+class Sparse:
+    """Examples that have a few of many features, each with the same value in a row.
+
+    Those of many examples are in several blocks, which lie in files.
+    """
+
+    blocks: tuple[Entries, ...]
     features: int
 
     def times(self, weight: Tensor) -> Tensor:
         """The product (N, C) with weights (F, C)."""
-        return nn.functional.embedding_bag(
-            self.index, weight, self.offsets, mode="sum", per_sample_weights=self.values
-        )
+        bag = nn.functional.embedding_bag
+        found = [
+            bag(one.which, weight, one.offsets, mode="sum", per_sample_weights=one.values)
+            for one in self.blocks
+        ]
+        return found[0] if len(found) == 1 else torch.cat(found)
 
 
 @dataclass(frozen=True)
@@ -121,33 +138,86 @@ class Bag:
     A text has each of those that occur in it once, and a length of 1.
     """
 
-    def __init__(self, train: Sequence[Any], tokens: int) -> None:
+    def __init__(self, train: Encoded, tokens: int) -> None:
         self._tokens = tokens
-        keys = [_bag(ids, tokens) for ids in train]
-        found, counts = np.unique(np.concatenate(keys), return_counts=True)
-        if found.size > _MOST_FEATURES:
-            found = np.sort(found[np.argsort(-counts, kind="stable")[:_MOST_FEATURES]])
+        runs = _Runs()
+        for some in self._blocks(train):
+            runs.add(*np.unique(np.concatenate(some), return_counts=True))
+        found = counts = np.zeros(0, np.int64)
+        for keys, more in runs.merged():
+            found, counts = np.concatenate([found, keys]), np.concatenate([counts, more])
+            if found.size > _MOST_FEATURES:
+                kept = np.sort(np.argsort(-counts, kind="stable")[:_MOST_FEATURES])
+                found, counts = found[kept], counts[kept]
         self._keys = found
 
-    def rows(self, texts: Sequence[Any]) -> Sparse:
-        """The features of texts, given as token numbers."""
-        index, sizes = [], []
+    def _blocks(self, texts: Encoded) -> Iterator[list[Array]]:
+        """Words and pairs of each text, of some texts at a time; at least once."""
+        some: list[Array] = []
+        held = 0
         for ids in texts:
-            keys = _bag(ids, self._tokens)
-            place = np.searchsorted(self._keys, keys)
-            place[place == self._keys.size] = 0
-            known = place[self._keys[place] == keys] if self._keys.size else place[:0]
-            index.append(known)
-            sizes.append(known.size)
-        values = np.repeat(1 / np.sqrt(np.maximum(1, sizes)), sizes).astype(np.float32)
-        offsets = np.cumsum([0, *sizes], dtype=np.int64)[:-1]
-        flat = np.concatenate(index) if index else np.zeros(0, np.int64)
-        return Sparse(
-            torch.from_numpy(flat),
-            torch.from_numpy(offsets),
-            torch.from_numpy(values),
-            max(1, self._keys.size),
-        )
+            if held > _BLOCK:
+                yield some
+                some, held = [], 0
+            some.append(_bag(ids, self._tokens))
+            held += some[-1].size
+        yield some
+
+    def rows(self, texts: Encoded) -> Sparse:
+        """The features of texts, given as token numbers."""
+        found: list[Entries] = []
+        for some in self._blocks(texts):
+            keys = np.concatenate(some) if some else np.zeros(0, np.int64)
+            place, known = self._known(keys)
+            of_text = np.repeat(np.arange(len(some)), [one.size for one in some])
+            sizes = np.bincount(of_text[known], minlength=len(some))
+            values = np.repeat(1 / np.sqrt(np.maximum(1, sizes)), sizes).astype(np.float32)
+            offsets = np.cumsum([0, *sizes], dtype=np.int64)[:-1]
+            found.append(Entries(*map(torch.from_numpy, (place[known], offsets, values))))
+            if len(found) > 1:
+                found[-2] = Entries(*(torch.from_numpy(filed(x.numpy())) for x in found[-2]))
+        return Sparse(tuple(found), max(1, self._keys.size))
+
+    def _known(self, keys: Array) -> tuple[Array, Array]:
+        """The feature of each key, and whether it is one."""
+        if not self._keys.size:
+            return np.zeros(keys.shape, np.int64), np.zeros(keys.shape, bool)
+        place = np.searchsorted(self._keys, keys)
+        place[place == self._keys.size] = 0
+        return place, self._keys[place] == keys
+
+
+class _Runs:
+    """Keys in order and how often each occurs, of several blocks of texts; many lie in a file."""
+
+    def __init__(self) -> None:
+        self._keys, self._counts, self._ends = Numbers(), Numbers(), [0]
+
+    def add(self, keys: Array, counts: Array) -> None:
+        """Those of one more block."""
+        self._keys.extend(keys)
+        self._counts.extend(counts)
+        self._ends.append(self._ends[-1] + keys.size)
+
+    def merged(self) -> Iterator[tuple[Array, Array]]:
+        """All in order, each once with its whole count, a block at a time."""
+        keys, counts = self._keys.mapped(), self._counts.mapped()
+        self._keys.close()
+        self._counts.close()
+        parts = list(pairwise(self._ends))
+        sample = np.sort(np.concatenate([keys[a:b:_SAMPLE] for a, b in parts]))
+        ends = [*sample[:: _BLOCK // _SAMPLE][1:].tolist(), np.iinfo(np.int64).max]
+        begins = [a for a, _ in parts]
+        for end in ends:
+            stops = [
+                a + int(np.searchsorted(keys[a:b], end))
+                for a, (_, b) in zip(begins, parts, strict=True)
+            ]
+            some = [slice(a, b) for a, b in zip(begins, stops, strict=True)]
+            own, at = np.unique(np.concatenate([keys[one] for one in some]), return_inverse=True)
+            total = np.bincount(at, np.concatenate([counts[one] for one in some]), own.size)
+            yield own, total.astype(np.int64)
+            begins = stops
 
 
 def _bag(ids: Any, tokens: int) -> Any:

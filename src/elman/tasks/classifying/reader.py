@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 
 from elman.data.errors import refusal, shown
+from elman.data.lines import Lines
 from elman.tasks.classifying import lexicon as lexicons
 from elman.tasks.classifying.examples import Examples
+from elman.tasks.classifying.held import Encoded, Tokens, lengths_of
 from elman.tasks.classifying.lexicon import Lexicon
 from elman.tasks.classifying.numbers import Scaling, learn_scaling
 from elman.tasks.classifying.pretrained import lexicon_of
 from elman.tasks.classifying.settings import ClassifySettings
-from elman_runtime.lexicon import LONGEST, shortened
+from elman_runtime.lexicon import LONGEST, PARTS, shortened
 
 
 @dataclass(frozen=True)
@@ -31,15 +33,14 @@ class Reader:
     scaling: Scaling | None = None
     columns: tuple[str, ...] = ()
 
-    def encode(self, found: Examples) -> list[Any]:
-        """Tokens (T,) or inputs (T, W) of each example.
+    def encode(self, found: Examples) -> Encoded:
+        """Tokens (T,) or inputs (T, W) of each example; those of a file lie in one too.
 
         Raises:
             DataError: its columns are not those that were trained on.
         """
         if self.lexicon is not None:
-            encode = self.lexicon.encode
-            return [shortened(encode(text), LONGEST) for text in found.inputs]
+            return tokens_of(self.lexicon, found.inputs)
         assert self.scaling is not None
         if found.columns != self.columns:
             rule = f"columns are those of the training: {', '.join(self.columns)}"
@@ -55,15 +56,21 @@ class Reader:
             DataError: a label was not among those of the training.
         """
         numbers = {name: k for k, name in enumerate(self.classes)}
-        flags = np.zeros((len(found), len(self.classes)), bool)
-        for row, labels in enumerate(found.labels or ()):
-            for label in labels:
-                if label not in numbers:
-                    rule = f"labels are those of the training: {', '.join(self.classes[:10])}"
-                    repair = "correct or leave out the example, or train with others like it"
-                    raise refusal(found.name, found.places[row], rule, shown(label), repair)
-                flags[row, numbers[label]] = True
-        return flags
+        labels = found.labels
+        if labels is None:
+            return np.zeros((len(found), len(self.classes)), bool)
+        flags = np.zeros((len(labels.sets), len(self.classes)), bool)
+        odd = [next((one for one in own if one not in numbers), None) for own in labels.sets]
+        unknown = labels.of_sets([one is not None for one in odd], bool)
+        if unknown.any():
+            row = int(unknown.argmax())
+            rule = f"labels are those of the training: {', '.join(self.classes[:10])}"
+            repair = "correct or leave out the example, or train with others like it"
+            came = shown(odd[labels.codes[row]])
+            raise refusal(found.name, found.places[row], rule, came, repair)
+        for k, own in enumerate(labels.sets):
+            flags[k, [numbers[label] for label in own if label in numbers]] = True
+        return flags[labels.codes]
 
     def as_dict(self) -> dict[str, Any]:
         """What of it metadata can hold."""
@@ -83,6 +90,14 @@ class Reader:
         if self.scaling is not None:
             found["extra.mean"], found["extra.std"] = self.scaling.mean, self.scaling.std
         return found
+
+
+def tokens_of(lexicon: Lexicon, texts: Sequence[str]) -> Encoded:
+    """The tokens of each text; in a file where the texts are."""
+    encoded = (shortened(lexicon.encode(text), LONGEST) for text in texts)
+    if not isinstance(texts, Lines):
+        return list(encoded)
+    return Tokens(encoded, lexicon.size, 1 + PARTS if lexicon.kind == lexicons.BOTH else 0)
 
 
 def learn_reader(train: Examples, settings: ClassifySettings) -> Reader:
@@ -149,5 +164,5 @@ def weights_of(flags: Any, settings: ClassifySettings) -> Any:
 
 def sizes(encoded: Sequence[Any]) -> tuple[int, int, int]:
     """The least, the median and the largest length."""
-    lengths = [len(one) for one in encoded]
-    return min(lengths), int(np.median(lengths)), max(lengths)
+    lengths = lengths_of(encoded)
+    return int(lengths.min()), int(np.median(lengths)), int(lengths.max())

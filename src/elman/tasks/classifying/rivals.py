@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from elman.nn import Pooling
 from elman.nn.convolutions import CausalStack
-from elman.tasks.classifying.batches import Encoded
+from elman.tasks.classifying.held import Encoded
 from elman.tasks.comparing import View
 
 

@@ -16,6 +16,7 @@ from elman.data.table import Table
 from elman.data.text import Source
 from elman.data.times import parse_times
 from elman.tasks.classifying.examples import Examples, Floats, row_labels
+from elman.tasks.classifying.held import Labels
 from elman.tasks.classifying.settings import ClassifySettings
 from elman.tasks.classifying.tables import label_column
 
@@ -112,7 +113,7 @@ def _gaps(inputs: tuple[Any, ...], steps: "list[Any] | None") -> tuple[Floats, .
 
 def _one_label_each(
     table: Table, settings: ClassifySettings, label: str, keys: list[str], first: Any, group: Any
-) -> tuple[tuple[str, ...], ...]:
+) -> Labels:
     """The label of each id, which is the same, or empty, in all of its rows."""
     rows = row_labels(table, label, settings.label_separator)
     found: list[tuple[str, ...]] = [()] * len(keys)
@@ -126,7 +127,7 @@ def _one_label_each(
             raise table.refuse(place, rule, came, "mend one, or give the parts ids of their own")
         if own and not found[at]:
             found[at], where[at] = own, row
-    return tuple(found)
+    return Labels.of(found)
 
 
 def from_series_file(data: Any, settings: ClassifySettings) -> Examples | None:
@@ -140,14 +141,13 @@ def from_series_file(data: Any, settings: ClassifySettings) -> Examples | None:
     path = Path(data)
     if not path.is_file() or not path.name.endswith((".ts", ".tsv")):
         return None
-    text = "".join(Source(path.name, path).blocks(settings.encoding))
-    lines = [(k, line) for k, line in enumerate(text.split("\n"), 1) if line.strip()]
-    if path.name.endswith(".ts"):
-        found = _ts(path, lines)
-    elif lines and all(_is_number(cell) for cell in lines[0][1].split("\t")):
-        found = _ucr(path, lines)
-    else:
+    source, archive = Source(path.name, path), path.name.endswith(".ts")
+    first = next((line for line in source.lines(settings.encoding) if line.strip()), "")
+    if not archive and not (first and all(_is_number(cell) for cell in first.split("\t"))):
         return None
+    text = "".join(source.blocks(settings.encoding))
+    lines = [(k, line) for k, line in enumerate(text.split("\n"), 1) if line.strip()]
+    found = (_ts if archive else _ucr)(path, lines)
     return replace(found, sha256=hashlib.sha256(text.encode()).hexdigest())
 
 
@@ -186,7 +186,7 @@ def _series_examples(path: Path, rows: list[tuple[int, Any, str]]) -> Examples:
             rule, came = f"each sequence has {width} channels", str(values.shape[1])
             raise refusal(path.name, f"line {number}", rule, came, "mend the line")
     inputs = tuple(values for _, values, _ in rows)
-    labels = tuple((label,) if label else () for _, _, label in rows)
+    labels = Labels.of((label,) if label else () for _, _, label in rows)
     places = tuple(f"line {number}" for number, _, _ in rows)
     names = tuple(str(number) for number, _, _ in rows)
     columns = tuple(f"x{k + 1}" for k in range(width))

@@ -1,30 +1,65 @@
-"""Files of examples to tables: CSV, Parquet, JSON lines, plain lines, folders of texts by class."""
+"""Files of examples to tables: CSV, Parquet, JSON lines, plain lines, folders of texts by class.
 
-import csv
+They are read as a stream, in blocks of rows: no file is ever whole in memory.
+"""
+
 import hashlib
-import io
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from elman.data.csv_file import read_csv
+from elman.data import csv_rows
+from elman.data.csv_file import csv_tables, whole_lines
 from elman.data.errors import DataError, refusal, shown
-from elman.data.table import Table, as_table
-from elman.data.text import Source
+from elman.data.files_in import check_kind, parquet_tables
+from elman.data.table import Table, as_table, in_blocks, joined
+from elman.data.text import Source, decoded, lines_of
 
 TEXT, LABEL, FILE = "text", "label", "file"
 """Columns of tables that are made from files without columns."""
 
 _JSON_LINES = (".jsonl", ".ndjson", ".json")
 _UTF8 = ("utf-8", "utf8", "utf_8", "utf-8-sig")
+_BINARY = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"%PDF")
+_HEAD = 1 << 20  # characters in which the first line ends, or is long enough to tell
+_ROWS = 1 << 14  # of a table in memory that are looked at together
+
+
+class Blocks(Iterable[Table]):
+    """A table in blocks of rows, all with the same columns; to be read once.
+
+    Args:
+        tables: the blocks, as they are read.
+        digest: takes in the file as it is read.
+        sha256: of the file, where it is known.
+    """
+
+    def __init__(self, tables: Iterator[Table], digest: Any = None, sha256: str = "") -> None:
+        self._tables, self._digest, self._known = tables, digest, sha256
+
+    def __iter__(self) -> Iterator[Table]:
+        return self._tables
+
+    @property
+    def sha256(self) -> str:
+        """Of the file, once all of it was read; "" without one."""
+        return self._known if self._digest is None else self._digest.hexdigest()
 
 
 def read_table(data: Any, encoding: str = "utf-8", separator: str = "") -> Table:
+    """What `read_blocks` reads, as one table."""
+    blocks = read_blocks(data, encoding, separator)
+    table = joined(blocks)
+    return replace(table, sha256=blocks.sha256)
+
+
+def read_blocks(data: Any, encoding: str = "utf-8", separator: str = "") -> Blocks:
     """A table of examples, a row each or a row for each step.
 
     Args:
@@ -34,106 +69,138 @@ def read_table(data: Any, encoding: str = "utf-8", separator: str = "") -> Table
         separator: what several labels of a row are joined by, where JSON has a list of them.
 
     Raises:
-        DataError: it cannot be used; says the file, the place and the repair.
+        DataError: it cannot be used; says the file, the place and the repair. Some are raised when
+            a block is read.
         TypeError: it is none of these.
     """
     if not isinstance(data, str | os.PathLike):
-        return as_table(data)
-    path = Path(data)
+        return _in_memory(as_table(data))
+    path, digest = Path(data), hashlib.sha256()
     if path.is_dir():
-        return _folder(path, encoding)
-    raw = b"".join(Source(path.name, path).raw_blocks())
-    if raw.startswith(b"PAR1") or (raw[:2] in (b"\xff\xfe", b"\xfe\xff") and encoding in _UTF8):
-        return as_table(path)
-    table = _from_text(path, raw, _decoded(path, path.name, raw, encoding), separator)
-    if not table.frame.height:
+        return Blocks(_folder(path, encoding, digest), digest)
+    raw = Source(path.name, path).raw_blocks()
+    first = next(raw, b"")
+    if first.startswith(b"PAR1"):
+        with path.open("rb") as file:
+            if file.read(4) != b"PAR1":  # packed: there is no reading it in parts
+                return _in_memory(as_table(path))
+        for block in chain((first,), raw):
+            digest.update(block)
+        return Blocks(parquet_tables(path), digest)
+    if first.startswith(_BINARY) or (first[:2] in (b"\xff\xfe", b"\xfe\xff") and encoding in _UTF8):
+        check_kind(path, first)
+    text = _text(path, chain((first,), raw), encoding, digest)
+    return Blocks(_some(path, _from_text(path, text, separator)), digest)
+
+
+def _in_memory(table: Table) -> Blocks:
+    """A table that is in memory already, some rows at a time."""
+
+    def slices() -> Iterator[Table]:
+        for first in range(0, table.frame.height, _ROWS):
+            lines = None if table.lines is None else table.lines[first : first + _ROWS]
+            yield replace(table, frame=table.frame.slice(first, _ROWS), lines=lines, first=first)
+
+    return Blocks(slices(), sha256=table.sha256)
+
+
+def _some(path: Path, tables: Iterator[Table]) -> Iterator[Table]:
+    """The tables with their path; refused where there are none."""
+    table = None
+    for table in tables:
+        yield replace(table, path=path)
+    if table is None:
         raise refusal(path.name, "file", "examples are needed", "none", "check the export")
-    return replace(table, path=path, sha256=hashlib.sha256(raw).hexdigest())
 
 
-def _from_text(path: Path, raw: bytes, text: str, separator: str) -> Table:
-    name = path.name.removesuffix(".gz")
-    if name.endswith(_JSON_LINES) or text.lstrip()[:1] == "{":
+def _text(path: Path, raw: Iterable[bytes], encoding: str, digest: Any) -> Iterator[str]:
+    """The characters of a file, and its digest as they are read."""
+    start = b""
+
+    def digested() -> Iterator[bytes]:
+        nonlocal start
+        for block in raw:
+            start = start or block[:512]
+            digest.update(block)
+            yield block
+
+    try:
+        yield from decoded(path.name, digested(), encoding)
+    except DataError:
+        if b"\0" in start:
+            check_kind(path, start)  # which says what it is
+        raise
+
+
+def _from_text(path: Path, text: Iterator[str], separator: str) -> Iterator[Table]:
+    name, head = path.name.removesuffix(".gz"), ""
+    while len(head) < _HEAD and "\n" not in head.lstrip() and (block := next(text, "")):
+        head += block
+    text = chain((head,), text)
+    if name.endswith(_JSON_LINES) or head.lstrip()[:1] == "{":
         return _json_lines(path, text, separator)
     if name.endswith(".txt"):
         return _lines(path, text)
-    first = next((line for line in text.split("\n") if line.strip()), "")
+    first = next((line for line in head.split("\n") if line.strip()), "")
     if first.strip() and not any(mark in first for mark in ",;\t|"):
         return _one_column(path, text)
-    if raw[:4] in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"%PDF"):
-        return as_table(path)
-    return read_csv(path, text.encode())
+    return csv_tables(path, (block.encode() for block in text))
 
 
-def _decoded(path: Path, name: str, raw: bytes, encoding: str) -> str:
-    try:
-        return raw.decode("utf-8-sig" if encoding in _UTF8 else encoding)
-    except UnicodeDecodeError as error:
-        if raw[:4] in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"%PDF") or b"\0" in raw[:512]:
-            as_table(path)  # which says what it is
-        line = raw.count(b"\n", 0, error.start) + 1
-        rule, came = f"the text must be {encoding.upper()}", f"the byte 0x{raw[error.start]:02x}"
-        repair = (
-            "give its own encoding (--encoding latin-1 if it is Western European), or save it as "
-            "UTF-8"
-        )
-        raise refusal(name, f"line {line}", rule, came, repair) from None
+def _table(path: Path, columns: dict[str, list[str]], lines: list[int]) -> Table:
+    import polars as pl
+
+    frame = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
+    return Table(path.name, frame, np.asarray(lines, np.int64))
 
 
-def _lines(path: Path, text: str) -> Table:
+def _lines(path: Path, text: Iterable[str]) -> Iterator[Table]:
     """A text on each line; an empty line is an empty text."""
-    import polars as pl
-
-    rows = text.replace("\r\n", "\n").removesuffix("\n").split("\n") if text else []
-    lines = np.arange(1, len(rows) + 1)
-    return Table(path.name, pl.DataFrame({TEXT: rows}, schema={TEXT: pl.String}), lines, path)
+    found = ((k, line.removesuffix("\r")) for k, line in enumerate(lines_of(text), 1))
+    for lines, rows in in_blocks(found, len):
+        yield _table(path, {TEXT: rows}, lines)
 
 
-def _one_column(path: Path, text: str) -> Table:
+def _one_column(path: Path, text: Iterable[str]) -> Iterator[Table]:
     """CSV without a separator in its header: one column."""
-    import polars as pl
-
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    rows, lines = [], []
-    try:
-        for row in reader:
-            if row:
-                rows.append(row)
-                lines.append(reader.line_num)
-    except csv.Error as error:
-        place = f"line {reader.line_num}"
-        rule, repair = "cells must be well formed", "mend the quotes of this row"
-        raise refusal(path.name, place, rule, str(error), repair) from None
-    wrong = next((k for k, row in enumerate(rows) if len(row) > 1), None)
-    if wrong is not None:
-        rule, came = "each row has 1 cell, as the header has", f"{len(rows[wrong])}"
-        repair = "put quotes round a text that contains a comma"
-        raise refusal(path.name, f"line {lines[wrong]}", rule, came, repair)
-    name = rows[0][0].strip()
-    frame = pl.DataFrame({name: [row[0].strip() for row in rows[1:]]}, schema={name: pl.String})
-    return Table(path.name, frame, np.asarray(lines[1:], np.int64), path)
+    pieces = whole_lines(path, (block.encode() for block in text))
+    found = ((line, row) for line, row in csv_rows.cells(path, pieces, ",") if row)
+    name = next(found)[1][0].strip()
+    for lines, rows in in_blocks(_single(path, found), len):
+        yield _table(path, {name: rows}, lines)
 
 
-def _json_lines(path: Path, text: str, separator: str) -> Table:
+def _single(path: Path, rows: Iterable[tuple[int, list[str]]]) -> Iterator[tuple[int, str]]:
+    for line, row in rows:
+        if len(row) > 1:
+            rule, came = "each row has 1 cell, as the header has", f"{len(row)}"
+            repair = "put quotes round a text that contains a comma"
+            raise refusal(path.name, f"line {line}", rule, came, repair)
+        yield line, row[0].strip()
+
+
+def _json_lines(path: Path, text: Iterable[str], separator: str) -> Iterator[Table]:
     """A JSON object on each line; all have the same keys."""
-    import polars as pl
+    rows = _json_rows(path, text, separator)
+    for lines, some in in_blocks(rows, lambda row: sum(map(len, row.values()))):
+        yield _table(path, {key: [row[key] for row in some] for key in some[0]}, lines)
 
-    columns: dict[str, list[str]] = {}
-    lines: list[int] = []
-    for number, line in enumerate(text.split("\n"), 1):
+
+def _json_rows(
+    path: Path, text: Iterable[str], separator: str
+) -> Iterator[tuple[int, dict[str, str]]]:
+    keys: list[str] | None = None
+    for number, line in enumerate(lines_of(text), 1):
         if not line.strip():
             continue
         found = _json_object(path, number, line)
-        if lines and found.keys() != columns.keys():
-            odd = min(found.keys() ^ columns.keys())
+        keys = list(found) if keys is None else keys
+        if found.keys() != set(keys):
+            odd = min(found.keys() ^ set(keys))
             rule, repair = "each line has the same keys", "write null for what is missing"
             came = f"{odd!r} on some lines alone"
             raise refusal(path.name, f"line {number}", rule, came, repair)
-        for key, value in found.items():
-            columns.setdefault(key, []).append(_cell(path, number, key, value, separator))
-        lines.append(number)
-    frame = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
-    return Table(path.name, frame, np.asarray(lines, np.int64), path)
+        yield number, {key: _cell(path, number, key, found[key], separator) for key in keys}
 
 
 def _json_object(path: Path, number: int, line: str) -> dict[str, Any]:
@@ -166,28 +233,33 @@ def _cell(path: Path, number: int, key: str, value: Any, separator: str) -> str:
     raise refusal(path.name, place, rule, shown(value), repair)
 
 
-def _folder(path: Path, encoding: str) -> Table:
+def _folder(path: Path, encoding: str, digest: Any) -> Iterator[Table]:
     """A folder for each class, a text file for each example; hidden ones are left out."""
-    import polars as pl
-
     inner = sorted(one for one in path.iterdir() if one.is_dir() and one.name[0] != ".")
     if len(inner) < 2:
         rule, repair = "a folder holds a folder for each class", "make class/one.txt, other/two.txt"
         raise refusal(str(path), "path", rule, f"{len(inner)} of them", repair)
-    rows: list[tuple[str, str, str]] = []
-    digest = hashlib.sha256()
-    for folder in inner:
-        for file in sorted(one for one in folder.iterdir() if one.is_file()):
-            if file.name[0] == ".":
-                continue
-            name = f"{folder.name}/{file.name}"
-            text = _file_text(file, name, encoding)
-            digest.update(f"{name}\0{text}\0".encode("utf-8", "surrogatepass"))
-            rows.append((text, folder.name, name))
-    if not rows:
+    rows = enumerate(_texts_in(inner, encoding, digest))
+    first = None
+    for first, some in in_blocks(rows, lambda row: len(row[0])):
+        columns = dict(zip((TEXT, LABEL, FILE), map(list, zip(*some, strict=True)), strict=True))
+        yield replace(_table(path, columns, first), lines=None, path=path, first=first[0])
+    if first is None:
         raise refusal(str(path), "path", "texts are needed", "empty folders", "check the name")
-    frame = pl.DataFrame(rows, schema=dict.fromkeys((TEXT, LABEL, FILE), pl.String), orient="row")
-    return Table(path.name, frame, path=path, sha256=digest.hexdigest())
+
+
+def _texts_in(
+    folders: Iterable[Path], encoding: str, digest: Any
+) -> Iterator[tuple[str, str, str]]:
+    """Text, class and name of each file."""
+    for folder in folders:
+        with os.scandir(folder) as found:
+            files = sorted(one.name for one in found if one.is_file() and one.name[0] != ".")
+        for file in files:
+            name = f"{folder.name}/{file}"
+            text = _file_text(folder / file, name, encoding)
+            digest.update(f"{name}\0{text}\0".encode("utf-8", "surrogatepass"))
+            yield text, folder.name, name
 
 
 def _file_text(file: Path, name: str, encoding: str) -> str:
@@ -195,7 +267,7 @@ def _file_text(file: Path, name: str, encoding: str) -> str:
     if b"\0" in raw and encoding in _UTF8:
         rule, came = "a text file is needed", "a NUL byte: it is no text, or in another encoding"
         raise refusal(name, "file", rule, came, "take it out of the folder, or give --encoding")
-    return _decoded(file, name, raw, encoding).strip()
+    return "".join(decoded(name, (raw,), encoding)).strip()
 
 
 def text_column(table: Table, asked: str) -> str:
@@ -250,4 +322,13 @@ def _by_name(table: Table, known: tuple[str, ...], what: str, names: list[str]) 
     )
 
 
-__all__ = ["FILE", "LABEL", "TEXT", "DataError", "label_column", "read_table", "text_column"]
+__all__ = [
+    "FILE",
+    "LABEL",
+    "TEXT",
+    "Blocks",
+    "label_column",
+    "read_blocks",
+    "read_table",
+    "text_column",
+]

@@ -38,6 +38,12 @@ class Memory(NamedTuple):
         shape = (*queries.shape[:2], -1)
         return context.reshape(shape), weights.reshape(shape)
 
+    def asking(self, attention: AdditiveAttention) -> Callable[[Tensor], Tensor]:
+        """Contexts (B, H) for one query each, (B, Q), as `answers` has them, many times."""
+        rows, whole = len(self.valid), bool(self.valid.all())
+        ask = attention.asking(self.keys, self.values, None if whole else self.valid)
+        return lambda queries: ask(queries.view(rows, -1, queries.shape[1]))[0].flatten(0, 1)
+
 
 class DecoderState(NamedTuple):
     """Between two tokens of a target: the states of both layers."""
@@ -116,7 +122,10 @@ class TranslationNetwork(nn.Module):
             lengths: tokens of each row, the boundary among them: 1 to S.
         """
         valid = torch.arange(source.shape[1], device=source.device) < lengths[:, None]
-        found, _ = self.encoder(self._embed(source), lengths=lengths)
+        # One sentence is never padded; without lengths there is less to do.
+        alone = len(source) == 1 and not torch.compiler.is_compiling()
+        whole = alone and int(lengths[0]) == source.shape[1]
+        found, _ = self.encoder(self._embed(source), lengths=None if whole else lengths)
         values = torch.tanh(self.join(found)) * valid[..., None]
         first = torch.tanh(self.begin(values.sum(1) / lengths[:, None]))
         lower, upper = first.chunk(2, -1)
@@ -155,14 +164,19 @@ class TranslationNetwork(nn.Module):
     def stepper(self) -> Callable[..., tuple[Tensor, DecoderState]]:
         """What `step` is, in evaluation and for the weights as they are now, for many steps."""
         lower, upper = stepper(self.lower), stepper(self.upper)
+        words, scale, readout = self.words, self.scale, self.readout
+        asked: tuple[Memory, Callable[[Tensor], Tensor]] | None = None
 
         def step(token: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, DecoderState]:
-            embedded = self.words.embed(token) * self.scale
+            nonlocal asked
+            if asked is None or asked[0] is not memory:
+                asked = memory, memory.asking(self.attention)
+            embedded = words.embed(token) * scale
             low, below = lower(embedded, state.lower)
-            context = memory.answers(self.attention, low[:, None])[0][:, 0]
+            context = asked[1](low)
             high, above = upper(torch.cat([low, context], -1), state.upper)
-            features = torch.tanh(self.readout(torch.cat([high, context, embedded], -1)))
-            return torch.log_softmax(self.words.logits(features), -1), DecoderState(below, above)
+            features = torch.tanh(readout(torch.cat([high, context, embedded], -1)))
+            return torch.log_softmax(words.logits(features), -1), DecoderState(below, above)
 
         return step
 
