@@ -36,7 +36,7 @@ class Contest:
     task: ClassVar[str] = "classify"
     settings: ClassVar[type[Any]] = ClassifySettings
     fitting: ClassVar[FitSettings] = FIT
-    fixed: ClassVar[tuple[str, ...]] = ("no_feedforward", "vectors", "pretrained")
+    fixed: ClassVar[tuple[str, ...]] = ("no_feedforward", "network_only", "vectors", "pretrained")
 
     def __init__(self, data: Any, **settings: Any) -> None:
         refuse(settings, self.fixed)

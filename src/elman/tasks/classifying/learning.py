@@ -14,10 +14,11 @@ from elman.cells import Cell
 from elman.data.errors import refusal
 from elman.tasks.classifying import linear
 from elman.tasks.classifying.batches import Encoded, logits_of
+from elman.tasks.classifying.blending import best_factor
 from elman.tasks.classifying.evaluation import OTHER, Evaluation
 from elman.tasks.classifying.examples import Examples, check_trainable, class_counts
 from elman.tasks.classifying.fitted import Fitted, Judged, build, front_of
-from elman.tasks.classifying.lexicon import BOTH, learn_lexicon
+from elman.tasks.classifying.lexicon import BOTH, Lexicon, learn_lexicon
 from elman.tasks.classifying.measuring import (
     Scores,
     best_temperature,
@@ -33,6 +34,7 @@ from elman.tasks.classifying.vectors import read_vectors
 from elman.tasks.evaluated import CHOSEN
 from elman.tasks.shared import Say
 from elman.train import FitResult, FitSettings
+from elman_runtime.bag import Bag
 
 MAJORITY, BAG, SUMMARY, FEEDFORWARD = (
     "majority",
@@ -135,22 +137,44 @@ def learn(job: Job, data: Data, run_dir: Path | None = None, **options: Any) -> 
     name = job.cell.__name__
     job.say(f"{name}, {size(network):,} parameters")
     result = job.train(network, data, job.fitting, run_dir=run_dir, **options)
-    methods = {name: by_network(network, data), MAJORITY: majority(data)}
     job.say("baselines")
-    methods |= by_counting(data)
+    methods = {MAJORITY: majority(data), **by_counting(data)}
+    own, bag = with_words(name, by_network(network, data), methods.get(BAG), data)
+    methods = own | methods
     if not job.settings.no_feedforward:
         other = _feedforward(job, data, size(network))
         # The same updates, by the same rules; minutes would give another number of them.
         fitting = dataclasses.replace(job.fitting, minutes=None, epochs=None, steps=result.steps)
         job.train(other, data, fitting, run_dir=None, progress=options.get("progress"))
         methods[FEEDFORWARD] = by_network(other, data)
-    return _fitted(job, data, network, methods, result)
+    return dataclasses.replace(_fitted(job, data, network, methods, result), bag=bag)
+
+
+def with_words(
+    name: str, network: "Method", words: "Method | None", data: Data
+) -> tuple["Methods", Bag | None]:
+    """A network with the scores of a bag of words added, and alone; and the bag as it is added.
+
+    Where the settings or validation have none added, the network as it is, and None.
+    """
+    if not data.settings.adds_words or words is None or words.bag is None:
+        return {name: network}, None
+    flags, several = data.validation.flags, data.settings.several
+    factor = best_factor(network.validation, words.validation, flags, several)
+    if not factor:
+        return {name: network}, None
+    both = Method(
+        network.validation + factor * words.validation,
+        network.test + factor * words.test,
+        (network.parameters or 0) + (words.parameters or 0),
+    )
+    return {f"{name} + {BAG}": both, f"{name} alone": network}, words.bag.times(factor)
 
 
 def _fitted(
     job: Job, data: Data, network: SequenceClassifier, methods: "Methods", result: FitResult
 ) -> Fitted:
-    several, name = job.settings.several, job.cell.__name__
+    several, name = job.settings.several, next(iter(methods))
     flags = data.validation.flags
     temperatures = {n: best_temperature(m.validation, flags, several) for n, m in methods.items()}
     evaluation = _evaluated(data, methods, temperatures)
@@ -244,11 +268,16 @@ def size(model: nn.Module) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """Logits (N, C) on validation and on the test, and the number of parameters if it has some."""
+    """Logits (N, C) on validation and on the test.
+
+    - `parameters`: how many it has, if it has some.
+    - `bag`: the scores of words that it consists of, if it does.
+    """
 
     validation: Any
     test: Any
     parameters: int | None = None
+    bag: Bag | None = None
 
 
 Methods = dict[str, Method]
@@ -273,6 +302,8 @@ def by_counting(data: Data) -> Methods:
     """Logistic regression on words and pairs, or on summary statistics."""
     parts = (data.train, data.validation, data.test)
     rows: list[Any]
+    bag: linear.Bag | None = None
+    lexicon: Lexicon | None = None
     if data.reader.lexicon is not None:
         # With a vocabulary of its own: rare words, which a network forgoes, help it.
         kind = "words" if data.settings.tokens == BOTH else data.settings.tokens
@@ -289,7 +320,10 @@ def by_counting(data: Data) -> Methods:
     classes = len(data.reader.classes)
     fit = linear.logistic(rows[0], y, classes, data.loss, data.score, rows[1])
     count = fit.weight.numel() + classes
-    return {name: Method(fit.logits(rows[1]), fit.logits(rows[2]), count)}
+    kept = None
+    if bag is not None and lexicon is not None:
+        kept = Bag(lexicon, bag.keys, fit.weight.numpy()[: bag.keys.size], fit.bias.numpy())
+    return {name: Method(fit.logits(rows[1]), fit.logits(rows[2]), count, kept)}
 
 
 def _feedforward(job: Job, data: Data, parameters: int) -> nn.Module:
@@ -346,17 +380,17 @@ def _notes(data: Data) -> list[str]:
     return found
 
 
-def evaluated(fitted: Fitted, settings: ClassifySettings, found: Examples, name: str) -> Fitted:
+def evaluated(fitted: Fitted, settings: ClassifySettings, found: Examples) -> Fitted:
     """The network on other examples, beside the shares of the classes in training."""
-    flags = fitted.reader.flags(found)
-    logits = logits_of(fitted.network, fitted.reader.encode(found), len(fitted.reader.classes))
+    flags, name = fitted.reader.flags(found), fitted.evaluation.network
+    logits = fitted.logits(found)
     guess = np.tile(share_logits(np.asarray(fitted.shares), settings.several), (len(found), 1))
     sure = probabilities(logits, settings.several, fitted.temperature)
     scores = {
         name: measure(sure, flags, settings.several),
         MAJORITY: measure(probabilities(guess, settings.several), flags, settings.several),
     }
-    sizes_ = {name: size(fitted.network)}
+    sizes_ = {name: fitted.evaluation.parameters[name]}
     evaluation = Evaluation({}, scores, settings.chosen_by, sizes_, OTHER)
     return dataclasses.replace(
         fitted, evaluation=evaluation, judged=Judged(found, sure, flags), notes=found.notes

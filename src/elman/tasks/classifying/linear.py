@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from elman.tasks.classifying.examples import Examples
 from elman.tasks.classifying.numbers import Scaling
+from elman_runtime.bag import features_of, known_of
 
 STRENGTHS = (30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03)
 """Weights of the L2 penalty that are tried, in examples: each warm-starts the next."""
@@ -119,24 +120,23 @@ class Bag:
     """The words and pairs of neighbouring words that occur in the training texts.
 
     A text has each of those that occur in it once, and a length of 1.
+
+    - `keys`: their numbers, sorted: (F,).
     """
 
     def __init__(self, train: Sequence[Any], tokens: int) -> None:
         self._tokens = tokens
-        keys = [_bag(ids, tokens) for ids in train]
+        keys = [features_of(ids, tokens) for ids in train]
         found, counts = np.unique(np.concatenate(keys), return_counts=True)
         if found.size > _MOST_FEATURES:
             found = np.sort(found[np.argsort(-counts, kind="stable")[:_MOST_FEATURES]])
-        self._keys = found
+        self.keys = found
 
     def rows(self, texts: Sequence[Any]) -> Sparse:
         """The features of texts, given as token numbers."""
         index, sizes = [], []
         for ids in texts:
-            keys = _bag(ids, self._tokens)
-            place = np.searchsorted(self._keys, keys)
-            place[place == self._keys.size] = 0
-            known = place[self._keys[place] == keys] if self._keys.size else place[:0]
+            known = known_of(features_of(ids, self._tokens), self.keys)
             index.append(known)
             sizes.append(known.size)
         values = np.repeat(1 / np.sqrt(np.maximum(1, sizes)), sizes).astype(np.float32)
@@ -146,14 +146,8 @@ class Bag:
             torch.from_numpy(flat),
             torch.from_numpy(offsets),
             torch.from_numpy(values),
-            max(1, self._keys.size),
+            max(1, self.keys.size),
         )
-
-
-def _bag(ids: Any, tokens: int) -> Any:
-    """Numbers of the words and of the pairs of a text, each once."""
-    pairs = tokens + ids[:-1] * tokens + ids[1:]
-    return np.unique(np.concatenate([ids, pairs]))
 
 
 class Summary:

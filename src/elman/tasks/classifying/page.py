@@ -175,6 +175,9 @@ def _curve(fitted: Fitted, history: Path) -> str:
 
 def _method(s: ClassifySettings, fitted: Fitted) -> str:
     pairs = [("network", f"{size(fitted.network):,} parameters, {s.cell}")]
+    if fitted.bag is not None:
+        words = "by a weight that makes the log loss on validation least; one row has it alone"
+        pairs.append((fitted.evaluation.network, f"logits of both, the second added {words}"))
     if fitted.result is not None:
         found = fitted.result
         words = f"{found.steps:,} updates in {found.seconds:.0f} s, stopped by {found.stopped}"
