@@ -11,9 +11,10 @@ from elman import Cell
 from elman.data import DataError
 from elman.ops import tanh
 from elman.tasks.classify import Classifier, ClassifySettings
-from elman.tasks.classifying.network import WordsAndParts
+from elman.tasks.classifying.network import START, WordsAndParts
 from elman.tasks.classifying.reader import weights_of
 from elman.tasks.classifying.splits import divide
+from elman.tasks.classifying.vectors import GIVEN
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 SMALL = {"hidden": 12, "embedding": 12, "epochs": 12, "lr": 0.03, "batch_size": 16, "warmup": 5}
@@ -176,6 +177,10 @@ def test_vectors_are_where_words_start_from(tmp_path):
     film, fine = (model.fitted.network.front.weight[words.encode(w)[0]] for w in ("film", "fine"))
     assert film[3].item() / fine[3].item() == pytest.approx(4, rel=1e-3)
     assert film[0].item() * 4 == pytest.approx(film[3].item(), rel=1e-3)
+    given_ones = torch.stack([film, fine])
+    assert given_ones.std().item() == pytest.approx(GIVEN, rel=0.1)
+    drawn = model.fitted.network.front.weight[:2]
+    assert drawn.std().item() == pytest.approx(START, rel=0.5)
     path.write_text("film 1 2 3\n")
     with pytest.raises(
         DataError, match=r"v.txt: line 1: vectors have 4 numbers; got 3; give --emb"

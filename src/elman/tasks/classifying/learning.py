@@ -30,7 +30,7 @@ from elman.tasks.classifying.pretrained import start_from
 from elman.tasks.classifying.reader import Reader, learn_reader, sizes, targets, weights_of
 from elman.tasks.classifying.settings import ClassifySettings
 from elman.tasks.classifying.splits import divide
-from elman.tasks.classifying.vectors import read_vectors
+from elman.tasks.classifying.vectors import GIVEN, read_vectors
 from elman.tasks.evaluated import CHOSEN
 from elman.tasks.shared import Say
 from elman.train import FitResult, FitSettings
@@ -243,9 +243,8 @@ def _start_from(job: Job, data: Data, network: SequenceClassifier) -> None:
     if path is None or lexicon is None:
         raise ValueError("vectors are of words; got numbers; leave vectors out")
     at, vectors = read_vectors(path, lexicon, job.settings.embedding)
-    # Of the size of those that are drawn: the words that are not in the file stay beside them.
     weight = network.get_parameter("front.weight")
-    scale = weight.std() / max(1e-6, float(vectors.std()))
+    scale = GIVEN / max(1e-6, float(vectors.std()))
     weight[torch.from_numpy(at)] = torch.from_numpy(vectors) * scale
     job.say(f"{len(at):,} of {lexicon.size - 2:,} words start from {path.name}")
 
