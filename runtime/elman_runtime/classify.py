@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from elman_runtime import lexicon as lexicons
+from elman_runtime.bag import Bag, restored_bag
 from elman_runtime.errors import refusal, shown
 from elman_runtime.files import StrPath
 from elman_runtime.lexicon import BOTH, PARTS, Lexicon, inputs_of, shortened
@@ -103,7 +104,8 @@ class TextClassifier:
         self.classes = _names(self.model)
         self.separator = str(self.model.settings.get("label_separator", ""))
         self._lexicon = _lexicon(self.model)
-        _check_ports(self.model, len(self.classes), self._lexicon)
+        self._bag = _bag(self.model, len(self.classes))
+        _check_ports(self.model, len(self.classes), self._lexicon, self._bag is not None)
         main = self.model.program("main")
         self._whole = Interpreter(main, self.model.tensors, self.model.tapes)
         self._steps = self.model.runner("step") if "step" in self.model.programs else None
@@ -112,7 +114,10 @@ class TextClassifier:
         """The probability of each class, (C,)."""
         tokens = shortened(self._lexicon.encode(text))[None]
         if self._steps is None or not tokens.size:
-            found: Array = self._whole.run(inputs_of(tokens))[0][0][0]
+            given = inputs_of(tokens)
+            if self._bag is not None:
+                given.append(self._bag.scores(self._bag.encode(text))[None])
+            found: Array = self._whole.run(given)[0][0][0]
             return found
         state, made = self._steps.start()[None].copy(), np.empty(0)
         for start in range(0, tokens.shape[1], _BLOCK):
@@ -161,10 +166,18 @@ def _lexicon(model: Model) -> Lexicon:
         raise refusal(model.path, "extra.vocabulary", "a vocabulary", str(error), _REPAIR) from None
 
 
-def _check_ports(model: Model, classes: int, lexicon: Lexicon) -> None:
+def _bag(model: Model, classes: int) -> Bag | None:
+    try:
+        return restored_bag(model.tensors, bool(model.settings.get("keep_case")), classes)
+    except (KeyError, ValueError) as error:
+        raise refusal(model.path, "extra.bag", "a bag of words", str(error), _REPAIR) from None
+
+
+def _check_ports(model: Model, classes: int, lexicon: Lexicon, bag: bool) -> None:
     """Programs take tokens and give probabilities of the classes."""
     tokens, words = lexicon.size, (("T",), "int")
-    parts = [words] * PARTS + [(("T", 1), "float")] if lexicon.kind == BOTH else []
+    parts: list[Any] = [words] * PARTS + [(("T", 1), "float")] if lexicon.kind == BOTH else []
+    parts += [((classes,), "float")] if bag else []
     for name, shape in (("main", (classes,)), ("step", ("T", classes))):
         if name not in model.programs and name == "step":
             continue

@@ -51,7 +51,8 @@ def here(trained, tmp_path, monkeypatch):
 def test_a_run_has_all_its_files(here):
     metrics = json.loads((RUN / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["task"] == "classify"
-    assert metrics["methods"] == ["GRU", "majority", "bag of words"]
+    both = ["GRU + bag of words", "GRU alone"]
+    assert metrics["methods"] == [*both, "majority", "bag of words"]
     settings = tomllib.loads((RUN / "settings.toml").read_text(encoding="utf-8"))
     assert settings["classify"]["text"] == "review"
     assert settings["data"]["file"].endswith("my reviews.csv")

@@ -11,9 +11,10 @@ from elman import Cell
 from elman.data import DataError
 from elman.ops import tanh
 from elman.tasks.classify import Classifier, ClassifySettings
-from elman.tasks.classifying.network import WordsAndParts
+from elman.tasks.classifying.network import START, WordsAndParts
 from elman.tasks.classifying.reader import weights_of
 from elman.tasks.classifying.splits import divide
+from elman.tasks.classifying.vectors import GIVEN
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 SMALL = {"hidden": 12, "embedding": 12, "epochs": 12, "lr": 0.03, "batch_size": 16, "warmup": 5}
@@ -93,7 +94,8 @@ def test_it_learns_and_stands_beside_its_baselines(fitted):
 
 
 def test_the_verdict_says_when_a_baseline_is_better():
-    found = Classifier(**SMALL | {"epochs": 1, "lr": 1e-6}).fit(reviews()).evaluate()
+    given = SMALL | {"epochs": 1, "lr": 1e-6, "network_only": True}
+    found = Classifier(**given).fit(reviews()).evaluate()
     assert found.verdict().startswith("GRU does NOT beat the best baseline, bag of words")
     assert found.verdict().endswith("Prefer bag of words here.")
 
@@ -175,6 +177,10 @@ def test_vectors_are_where_words_start_from(tmp_path):
     film, fine = (model.fitted.network.front.weight[words.encode(w)[0]] for w in ("film", "fine"))
     assert film[3].item() / fine[3].item() == pytest.approx(4, rel=1e-3)
     assert film[0].item() * 4 == pytest.approx(film[3].item(), rel=1e-3)
+    given_ones = torch.stack([film, fine])
+    assert given_ones.std().item() == pytest.approx(GIVEN, rel=0.1)
+    drawn = model.fitted.network.front.weight[:2]
+    assert drawn.std().item() == pytest.approx(START, rel=0.5)
     path.write_text("film 1 2 3\n")
     with pytest.raises(
         DataError, match=r"v.txt: line 1: vectors have 4 numbers; got 3; give --emb"
@@ -253,7 +259,7 @@ def test_several_labels():
     model = Classifier(**SMALL | {"epochs": 12}, label_separator=";").fit(table, label="topics")
     assert model.classes_ == ("film", "music", "plot")
     assert model.evaluate().metric == "f1"
-    assert model.evaluate().validation["GRU"].f1 > 0.8
+    assert model.evaluate().validation[model.evaluate().network].f1 > 0.8
     assert model.predict(["the film has music", "a scene"]) == [("film", "music"), ()]
     assert (model.predict_proba(["the plot"]) <= 1).all()
 
@@ -275,8 +281,8 @@ def test_parts_of_their_own_are_taken_as_they_are():
     data, other = reviews(120), reviews(40, seed=8)
     given = SMALL | {"epochs": 2, "no_feedforward": True}
     model = Classifier(**given).fit(data, validation=other, test=reviews(30, seed=9))
-    assert model.evaluate().validation["GRU"].count == 40
-    assert model.evaluate().test["GRU"].count == 30
+    assert model.evaluate().validation["majority"].count == 40
+    assert model.evaluate().test["majority"].count == 30
     none = Classifier(**given, test_share=0.0).fit(data, validation=other).evaluate()
     assert none.test == {}
     assert none.table().text().startswith("Validation: 40 examples")

@@ -121,7 +121,8 @@ def test_what_is_not_offered_is_refused(texts):
     with pytest.raises(ValueError, match="view must be WHOLE"):
         texts.network(GRU, 6, 0.0, View(2))
     with pytest.raises(
-        ValueError, match="does not take no_feedforward, vectors, pretrained; got vectors"
+        ValueError,
+        match="does not take no_feedforward, network_only, vectors, pretrained; got vectors",
     ):
         contest_of("classify")(TABLE, vectors="glove.txt")
     with pytest.raises(ValueError, match="test_share must be above 0"):

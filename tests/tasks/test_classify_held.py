@@ -219,7 +219,7 @@ def test_words_and_pairs_in_many_blocks_are_those_of_one(monkeypatch):
     monkeypatch.setattr(linear, "_BLOCK", 64)
     monkeypatch.setattr(linear, "_SAMPLE", 4)
     parts = linear.Bag(texts, 40)
-    assert np.array_equal(parts._keys, whole._keys)
+    assert np.array_equal(parts.keys, whole.keys)
     rows = parts.rows(texts)
     monkeypatch.undo()
     assert len(rows.blocks) > 20

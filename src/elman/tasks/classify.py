@@ -172,8 +172,7 @@ class Classifier:
             elman.data.DataError: it cannot be used; says where, and how to repair it.
         """
         own, found = self.fitted, read_examples(data, self.settings, labelled=False)
-        logits = logits_of(own.network, own.reader.encode(found), len(self.classes_))
-        return probabilities(logits, self.settings.several, own.temperature)
+        return probabilities(own.logits(found), self.settings.several, own.temperature)
 
     def predict(self, data: Any) -> list[Any]:
         """The likeliest class of each example; with several labels, a tuple of those above half."""
@@ -189,7 +188,7 @@ class Classifier:
 
     def measured(self, data: Any) -> Fitted:
         """What `fitted` is, with `evaluation` and `judged` of other examples, with labels."""
-        return evaluated(self.fitted, self.settings, self.read(data), self.cell.__name__)
+        return evaluated(self.fitted, self.settings, self.read(data))
 
     def explain(self, text: str, label: str = "") -> Influence:
         """What in a text speaks for a class, by default the likeliest: each word left out in turn.

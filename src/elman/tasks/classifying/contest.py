@@ -6,17 +6,10 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from elman.tasks.classifying.batches import Batch, Bunches, logits_of
+from elman.tasks.classifying.counting import Methods, by_counting, majority
 from elman.tasks.classifying.examples import Examples, read_examples
 from elman.tasks.classifying.fitted import build, front_of
-from elman.tasks.classifying.learning import (
-    Data,
-    Methods,
-    begin_at_shares,
-    by_counting,
-    divided,
-    majority,
-    understood,
-)
+from elman.tasks.classifying.learning import Data, begin_at_shares, divided, understood
 from elman.tasks.classifying.network import MeanOfWords, Resampled
 from elman.tasks.classifying.reader import sizes
 from elman.tasks.classifying.rivals import ConvolutionClassifier, viewed
@@ -36,7 +29,7 @@ class Contest:
     task: ClassVar[str] = "classify"
     settings: ClassVar[type[Any]] = ClassifySettings
     fitting: ClassVar[FitSettings] = FIT
-    fixed: ClassVar[tuple[str, ...]] = ("no_feedforward", "vectors", "pretrained")
+    fixed: ClassVar[tuple[str, ...]] = ("no_feedforward", "network_only", "vectors", "pretrained")
 
     def __init__(self, data: Any, **settings: Any) -> None:
         refuse(settings, self.fixed)

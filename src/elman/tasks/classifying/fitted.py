@@ -18,6 +18,7 @@ from elman.cells import Cell, by_name
 from elman.nn import Builder
 from elman.tasks import stored
 from elman.tasks.classifying import reader as readers
+from elman.tasks.classifying.batches import logits_of
 from elman.tasks.classifying.evaluation import Evaluation
 from elman.tasks.classifying.examples import Examples
 from elman.tasks.classifying.lexicon import BOTH
@@ -26,6 +27,7 @@ from elman.tasks.classifying.programs import programs_of
 from elman.tasks.classifying.reader import Reader
 from elman.tasks.classifying.settings import ClassifySettings
 from elman.train import FitResult, FitSettings
+from elman_runtime.bag import Bag, restored_bag
 from elman_runtime.classify import KIND
 from elman_runtime.program import Program
 
@@ -49,6 +51,7 @@ class Fitted:
     - `temperature`: what logits are divided by before they are probabilities.
     - `shares`: how often each class occurs in the training part: (C,).
     - `understood`: of the examples, pairs of a name and words; `notes`: a sentence each.
+    - `bag`: scores of words that are added to the network's, if any.
     - `judged`: the part that is reported; `result`: of the training; both None in a model that was
       loaded.
     """
@@ -62,6 +65,16 @@ class Fitted:
     notes: tuple[str, ...] = ()
     judged: Judged | None = None
     result: FitResult | None = None
+    bag: Bag | None = None
+
+    def logits(self, found: Examples) -> Any:
+        """Logits (N, C) of examples, before they are divided by the temperature.
+
+        Raises:
+            DataError: their columns are not those that were trained on.
+        """
+        own = logits_of(self.network, self.reader.encode(found), len(self.reader.classes))
+        return own if self.bag is None else own + self.bag.scores_of(found.inputs)
 
 
 def front_of(s: ClassifySettings, reader: Reader, width: int = 0) -> nn.Module:
@@ -97,13 +110,16 @@ def save(
 ) -> None:
     """Write the file, whole or not at all. Raises OSError where it cannot be written."""
     meta = stored.meta_of(TASK, settings.cell, fit, fitted.evaluation, fitted)
-    meta["data"] |= fitted.reader.as_dict()
+    meta["data"] |= fitted.reader.as_dict() | {"bag": fitted.bag is not None}
     meta["temperature"] = fitted.temperature
     tensors = stored.weights_of(fitted.network) | fitted.reader.tensors()
+    tensors |= {} if fitted.bag is None else fitted.bag.tensors()
     tensors["extra.shares"] = np.asarray(fitted.shares, np.float64)
 
     def programs(builder: Builder) -> dict[str, Program]:
-        return programs_of(fitted.network, fitted.temperature, settings.several, builder)
+        return programs_of(
+            fitted.network, fitted.temperature, settings.several, builder, fitted.bag is not None
+        )
 
     stored.write(path, KIND, meta, settings.plain(), tensors, programs)
 
@@ -130,7 +146,11 @@ def load(
         stored.fill_from(network, tensors, path)
         warmth, shares = _temperature(meta["temperature"]), tensors["extra.shares"]
         evaluation = Evaluation.from_dict(meta["evaluation"])
-        fitted = Fitted(network, reader, warmth, shares, evaluation, *stored.words_of(meta))
+        bag = restored_bag(tensors, settings.keep_case, len(reader.classes))
+        if (bag is not None) != bool(meta["data"].get("bag", False)):
+            raise ValueError("a bag of words that is missing, or one too many")
+        words = stored.words_of(meta)
+        fitted = Fitted(network, reader, warmth, shares, evaluation, *words, bag=bag)
     return cell, settings, fitting, fitted
 
 

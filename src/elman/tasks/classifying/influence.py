@@ -59,7 +59,13 @@ def influence(fitted: Fitted, several: bool, text: str, label: str = "") -> Infl
     tokens = np.asarray(reader.lexicon.encode(text))
     runs = [run for run in np.array_split(np.arange(len(tokens)), PIECES) if run.size]
     variants = [tokens, *(np.delete(tokens, run, 0) for run in runs)]
-    logits = logits_of(fitted.network, variants, len(reader.classes)) / fitted.temperature
+    logits = logits_of(fitted.network, variants, len(reader.classes))
+    if fitted.bag is not None:
+        # Its words are those of the network, by other numbers.
+        ids = fitted.bag.encode(text)
+        kept = [ids, *(np.delete(ids, run) for run in runs)]
+        logits = logits + np.stack([fitted.bag.scores(one) for one in kept])
+    logits = logits / fitted.temperature
     sure = probabilities(logits, several)
     if label and label not in reader.classes:
         raise ValueError(f"label must be one of {', '.join(reader.classes)}; got {label!r}")

@@ -12,13 +12,23 @@ from torch import Tensor, nn
 
 from elman.cells import Cell
 from elman.data.errors import refusal
-from elman.tasks.classifying import linear
 from elman.tasks.classifying.batches import logits_of
+from elman.tasks.classifying.blending import best_factor
+from elman.tasks.classifying.counting import (
+    BAG,
+    FEEDFORWARD,
+    MAJORITY,
+    Method,
+    Methods,
+    by_counting,
+    first_guess,
+    majority,
+    share_logits,
+)
 from elman.tasks.classifying.evaluation import OTHER, Evaluation
 from elman.tasks.classifying.examples import Examples, check_trainable, class_counts
 from elman.tasks.classifying.fitted import Fitted, Judged, build, front_of
 from elman.tasks.classifying.held import Encoded, lengths_of
-from elman.tasks.classifying.lexicon import BOTH, learn_lexicon
 from elman.tasks.classifying.measuring import (
     Scores,
     best_temperature,
@@ -31,23 +41,15 @@ from elman.tasks.classifying.reader import (
     Reader,
     learn_reader,
     sizes,
-    targets,
-    tokens_of,
     weights_of,
 )
 from elman.tasks.classifying.settings import ClassifySettings
 from elman.tasks.classifying.splits import divide
-from elman.tasks.classifying.vectors import read_vectors
+from elman.tasks.classifying.vectors import GIVEN, read_vectors
 from elman.tasks.evaluated import CHOSEN
 from elman.tasks.shared import Say
 from elman.train import FitResult, FitSettings
-
-MAJORITY, BAG, SUMMARY, FEEDFORWARD = (
-    "majority",
-    "bag of words",
-    "summary statistics",
-    "feedforward",
-)
+from elman_runtime.bag import Bag
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,22 +145,44 @@ def learn(job: Job, data: Data, run_dir: Path | None = None, **options: Any) -> 
     name = job.cell.__name__
     job.say(f"{name}, {size(network):,} parameters")
     result = job.train(network, data, job.fitting, run_dir=run_dir, **options)
-    methods = {name: by_network(network, data), MAJORITY: majority(data)}
     job.say("baselines")
-    methods |= by_counting(data)
+    methods = {MAJORITY: majority(data), **by_counting(data)}
+    own, bag = with_words(name, by_network(network, data), methods.get(BAG), data)
+    methods = own | methods
     if not job.settings.no_feedforward:
         other = _feedforward(job, data, size(network))
         # The same updates, by the same rules; minutes would give another number of them.
         fitting = dataclasses.replace(job.fitting, minutes=None, epochs=None, steps=result.steps)
         job.train(other, data, fitting, run_dir=None, progress=options.get("progress"))
         methods[FEEDFORWARD] = by_network(other, data)
-    return _fitted(job, data, network, methods, result)
+    return dataclasses.replace(_fitted(job, data, network, methods, result), bag=bag)
+
+
+def with_words(
+    name: str, network: Method, words: Method | None, data: Data
+) -> tuple[Methods, Bag | None]:
+    """A network with the scores of a bag of words added, and alone; and the bag as it is added.
+
+    Where the settings or validation have none added, the network as it is, and None.
+    """
+    if not data.settings.adds_words or words is None or words.bag is None:
+        return {name: network}, None
+    flags, several = data.validation.flags, data.settings.several
+    factor = best_factor(network.validation, words.validation, flags, several)
+    if not factor:
+        return {name: network}, None
+    both = Method(
+        network.validation + factor * words.validation,
+        network.test + factor * words.test,
+        (network.parameters or 0) + (words.parameters or 0),
+    )
+    return {f"{name} + {BAG}": both, f"{name} alone": network}, words.bag.times(factor)
 
 
 def _fitted(
-    job: Job, data: Data, network: SequenceClassifier, methods: "Methods", result: FitResult
+    job: Job, data: Data, network: SequenceClassifier, methods: Methods, result: FitResult
 ) -> Fitted:
-    several, name = job.settings.several, job.cell.__name__
+    several, name = job.settings.several, next(iter(methods))
     flags = data.validation.flags
     temperatures = {n: best_temperature(m.validation, flags, several) for n, m in methods.items()}
     evaluation = _evaluated(data, methods, temperatures)
@@ -178,7 +202,7 @@ def _fitted(
     )
 
 
-def _evaluated(data: Data, methods: "Methods", temperatures: dict[str, float]) -> Evaluation:
+def _evaluated(data: Data, methods: Methods, temperatures: dict[str, float]) -> Evaluation:
     several = data.settings.several
 
     def scores(which: str, flags: Any) -> dict[str, Scores]:
@@ -227,22 +251,10 @@ def _start_from(job: Job, data: Data, network: SequenceClassifier) -> None:
     if path is None or lexicon is None:
         raise ValueError("vectors are of words; got numbers; leave vectors out")
     at, vectors = read_vectors(path, lexicon, job.settings.embedding)
-    # Of the size of those that are drawn: the words that are not in the file stay beside them.
     weight = network.get_parameter("front.weight")
-    scale = weight.std() / max(1e-6, float(vectors.std()))
+    scale = GIVEN / max(1e-6, float(vectors.std()))
     weight[torch.from_numpy(at)] = torch.from_numpy(vectors) * scale
     job.say(f"{len(at):,} of {lexicon.size - 2:,} words start from {path.name}")
-
-
-def first_guess(data: Data) -> Any:
-    """Logits (C,) of the shares of the classes in the training part."""
-    return share_logits(data.train.flags.mean(0), data.settings.several)
-
-
-def share_logits(shares: Any, several: bool) -> Any:
-    """Logits (C,) that give these shares as probabilities."""
-    kept = np.clip(shares, 1e-4, 1 - 1e-4)
-    return np.log(kept) - (np.log1p(-kept) if several else 0.0)
 
 
 def size(model: nn.Module) -> int:
@@ -250,59 +262,10 @@ def size(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-@dataclasses.dataclass(frozen=True)
-class Method:
-    """Logits (N, C) on validation and on the test, and the number of parameters if it has some."""
-
-    validation: Any
-    test: Any
-    parameters: int | None = None
-
-
-Methods = dict[str, Method]
-
-
 def by_network(model: nn.Module, data: Data) -> Method:
     """What a network says."""
     judge = partial(logits_of, model, classes=len(data.reader.classes))
     return Method(judge(data.validation.encoded), judge(data.test.encoded), size(model))
-
-
-def majority(data: Data) -> Method:
-    """How often each class occurs in the training part, whatever the example."""
-    guess = first_guess(data)
-    validation, test = (
-        np.tile(guess, (len(part.flags), 1)) for part in (data.validation, data.test)
-    )
-    return Method(validation, test)
-
-
-def by_counting(data: Data) -> Methods:
-    """Logistic regression on words and pairs, or on summary statistics."""
-    if data.reader.lexicon is not None:
-        name, rows = BAG, bags(data)
-    else:
-        assert data.reader.scaling is not None
-        parts = (data.train, data.validation, data.test)
-        summary = linear.Summary(data.train.examples, data.reader.scaling)
-        name, rows = SUMMARY, [summary.rows(part.examples) for part in parts]
-    y = torch.from_numpy(targets(data.train.flags, data.settings.several))
-    classes = len(data.reader.classes)
-    fit = linear.logistic(rows[0], y, classes, data.loss, data.score, rows[1])
-    count = fit.weight.numel() + classes
-    return {name: Method(fit.logits(rows[1]), fit.logits(rows[2]), count)}
-
-
-def bags(data: Data) -> list[Any]:
-    """The words and pairs of words in the texts of each part."""
-    # With a vocabulary of its own: rare words, which a network forgoes, help it.
-    kind = "words" if data.settings.tokens == BOTH else data.settings.tokens
-    own = dataclasses.replace(data.settings, min_count=1, vocabulary=0, tokens=kind)
-    lexicon = learn_lexicon(data.train.examples.inputs, own)
-    parts = (data.train, data.validation, data.test)
-    texts = [tokens_of(lexicon, part.examples.inputs) for part in parts]
-    bag = linear.Bag(texts[0], lexicon.size)
-    return [bag.rows(one) for one in texts]
 
 
 def _feedforward(job: Job, data: Data, parameters: int) -> nn.Module:
@@ -359,17 +322,17 @@ def _notes(data: Data) -> list[str]:
     return found
 
 
-def evaluated(fitted: Fitted, settings: ClassifySettings, found: Examples, name: str) -> Fitted:
+def evaluated(fitted: Fitted, settings: ClassifySettings, found: Examples) -> Fitted:
     """The network on other examples, beside the shares of the classes in training."""
-    flags = fitted.reader.flags(found)
-    logits = logits_of(fitted.network, fitted.reader.encode(found), len(fitted.reader.classes))
+    flags, name = fitted.reader.flags(found), fitted.evaluation.network
+    logits = fitted.logits(found)
     guess = np.tile(share_logits(np.asarray(fitted.shares), settings.several), (len(found), 1))
     sure = probabilities(logits, settings.several, fitted.temperature)
     scores = {
         name: measure(sure, flags, settings.several),
         MAJORITY: measure(probabilities(guess, settings.several), flags, settings.several),
     }
-    sizes_ = {name: size(fitted.network)}
+    sizes_ = {name: fitted.evaluation.parameters[name]}
     evaluation = Evaluation({}, scores, settings.chosen_by, sizes_, OTHER)
     return dataclasses.replace(
         fitted, evaluation=evaluation, judged=Judged(found, sure, flags), notes=found.notes

@@ -13,6 +13,7 @@ from elman.data.lines import Array, Numbers, filed
 from elman.tasks.classifying.examples import Examples
 from elman.tasks.classifying.held import Encoded
 from elman.tasks.classifying.numbers import Scaling
+from elman_runtime.bag import features_of, places_of
 
 STRENGTHS = (30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03)
 """Weights of the L2 penalty that are tried, in examples: each warm-starts the next."""
@@ -28,7 +29,10 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 class Rows(Protocol):
     """Features of N examples."""
 
-    features: int
+    @property
+    def features(self) -> int:
+        """How many there are."""
+        ...
 
     def times(self, weight: Tensor) -> Tensor:
         """The product (N, C) with weights (F, C)."""
@@ -136,6 +140,8 @@ class Bag:
     """The words and pairs of neighbouring words that occur in the training texts.
 
     A text has each of those that occur in it once, and a length of 1.
+
+    - `keys`: their numbers, sorted: (F,).
     """
 
     def __init__(self, train: Encoded, tokens: int) -> None:
@@ -149,7 +155,7 @@ class Bag:
             if found.size > _MOST_FEATURES:
                 kept = np.sort(np.argsort(-counts, kind="stable")[:_MOST_FEATURES])
                 found, counts = found[kept], counts[kept]
-        self._keys = found
+        self.keys = found
 
     def _blocks(self, texts: Encoded) -> Iterator[list[Array]]:
         """Words and pairs of each text, of some texts at a time; at least once."""
@@ -159,7 +165,7 @@ class Bag:
             if held > _BLOCK:
                 yield some
                 some, held = [], 0
-            some.append(_bag(ids, self._tokens))
+            some.append(features_of(ids, self._tokens))
             held += some[-1].size
         yield some
 
@@ -168,7 +174,7 @@ class Bag:
         found: list[Entries] = []
         for some in self._blocks(texts):
             keys = np.concatenate(some) if some else np.zeros(0, np.int64)
-            place, known = self._known(keys)
+            place, known = places_of(keys, self.keys)
             of_text = np.repeat(np.arange(len(some)), [one.size for one in some])
             sizes = np.bincount(of_text[known], minlength=len(some))
             values = np.repeat(1 / np.sqrt(np.maximum(1, sizes)), sizes).astype(np.float32)
@@ -176,15 +182,7 @@ class Bag:
             found.append(Entries(*map(torch.from_numpy, (place[known], offsets, values))))
             if len(found) > 1:
                 found[-2] = Entries(*(torch.from_numpy(filed(x.numpy())) for x in found[-2]))
-        return Sparse(tuple(found), max(1, self._keys.size))
-
-    def _known(self, keys: Array) -> tuple[Array, Array]:
-        """The feature of each key, and whether it is one."""
-        if not self._keys.size:
-            return np.zeros(keys.shape, np.int64), np.zeros(keys.shape, bool)
-        place = np.searchsorted(self._keys, keys)
-        place[place == self._keys.size] = 0
-        return place, self._keys[place] == keys
+        return Sparse(tuple(found), max(1, self.keys.size))
 
 
 class _Runs:
@@ -218,12 +216,6 @@ class _Runs:
             total = np.bincount(at, np.concatenate([counts[one] for one in some]), own.size)
             yield own, total.astype(np.int64)
             begins = stops
-
-
-def _bag(ids: Any, tokens: int) -> Any:
-    """Numbers of the words and of the pairs of a text, each once."""
-    pairs = tokens + ids[:-1] * tokens + ids[1:]
-    return np.unique(np.concatenate([ids, pairs]))
 
 
 class Summary:

@@ -136,24 +136,27 @@ def calibration_error(found: Array, flags: Array, several: bool) -> float:
 
 
 def best_temperature(logits: Array, flags: Array, several: bool) -> float:
-    """What logits are divided by for the least loss (Guo et al., 2017); 1 without examples.
-
-    The truth is taken to be a little uncertain, as Platt (1999) has it: without a mistake among few
-    examples the least loss would be at certainty.
-    """
+    """What logits are divided by for the least loss (Guo et al., 2017); 1 without examples."""
     if not len(logits):
         return 1.0
+    losses = [doubtful_loss(logits / t, flags, several) for t in _TEMPERATURES.tolist()]
+    return float(_TEMPERATURES[int(np.argmin(losses))])
+
+
+def doubtful_loss(logits: Array, flags: Array, several: bool) -> float:
+    """Nats of all examples together, where the truth is taken to be a little uncertain.
+
+    As Platt (1999) has it: without a mistake among few examples the least loss would be at
+    certainty.
+    """
     doubt = 1 / (len(logits) + 2)
     others = 1 if several else max(1, flags.shape[1] - 1)
     true = np.where(flags, 1 - doubt, doubt / others)
-    losses = []
-    for t in _TEMPERATURES.tolist():
-        found = np.clip(probabilities(logits, several, t), 1e-12, 1.0)
-        nats = -(true * np.log(found)).sum()
-        if several:
-            nats -= ((1 - true) * np.log(np.clip(1 - found, 1e-12, 1.0))).sum()
-        losses.append(nats)
-    return float(_TEMPERATURES[int(np.argmin(losses))])
+    found = np.clip(probabilities(logits, several), 1e-12, 1.0)
+    nats = -(true * np.log(found)).sum()
+    if several:
+        nats -= ((1 - true) * np.log(np.clip(1 - found, 1e-12, 1.0))).sum()
+    return float(nats)
 
 
 def log_odds(logits: Array, several: bool) -> Array:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from elman.nn.builder import Builder, Value
 
 
+START = 0.1
+"""The deviation of vectors that are drawn: those of rare words, which stay near it, say little."""
+
+
 class Words(nn.Module):
     """Tokens to vectors; in training some tokens are hidden, and some entries dropped.
 
@@ -31,7 +35,7 @@ class Words(nn.Module):
         super().__init__()
         self.hidden, self.dropout = hidden, dropout
         self.weight = nn.Parameter(torch.empty(tokens, embedding))
-        nn.init.normal_(self.weight, std=0.3)
+        nn.init.normal_(self.weight, std=START)
 
     def forward(self, x: Int[Tensor, "B T"]) -> Float[Tensor, "B T E"]:
         """Vectors of tokens."""
@@ -67,7 +71,7 @@ class WordsAndParts(nn.Module):
         super().__init__()
         self.hidden, self.dropout = hidden, dropout
         self.weight = nn.Parameter(torch.empty(tokens, embedding))
-        nn.init.normal_(self.weight, std=0.3)
+        nn.init.normal_(self.weight, std=START)
         with torch.no_grad():
             self.weight[PADDING] = 0.0  # which has no gradient, so that it stays
 

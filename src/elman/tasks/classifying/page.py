@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from elman.report import Page, Section, Table, page, plots
+from elman.tasks.classifying.counting import BAG, FEEDFORWARD, MAJORITY, SUMMARY
 from elman.tasks.classifying.drawing import how_sure, reliability
 from elman.tasks.classifying.evaluation import WORDS
 from elman.tasks.classifying.fitted import Fitted, Judged
 from elman.tasks.classifying.influence import column_losses, influence
-from elman.tasks.classifying.learning import BAG, FEEDFORWARD, MAJORITY, SUMMARY, size
+from elman.tasks.classifying.learning import size
 from elman.tasks.classifying.measuring import confusion
 from elman.tasks.classifying.settings import ClassifySettings
 from elman.tasks.shared import examined
@@ -175,6 +176,9 @@ def _curve(fitted: Fitted, history: Path) -> str:
 
 def _method(s: ClassifySettings, fitted: Fitted) -> str:
     pairs = [("network", f"{size(fitted.network):,} parameters, {s.cell}")]
+    if fitted.bag is not None:
+        words = "by a weight that makes the log loss on validation least; one row has it alone"
+        pairs.append((fitted.evaluation.network, f"logits of both, the second added {words}"))
     if fitted.result is not None:
         found = fitted.result
         words = f"{found.steps:,} updates in {found.seconds:.0f} s, stopped by {found.stopped}"

@@ -29,7 +29,7 @@ _COUNTS = {
     "batch_size": 1,
 }
 _RATES = ("word_dropout", "input_dropout", "dropout", "weight_drop")
-_FLAGS = ("keep_case", "causal", "recurrent_only", "no_feedforward")
+_FLAGS = ("keep_case", "causal", "recurrent_only", "network_only", "no_feedforward")
 _PATHS = ("vectors", "pretrained")
 _NAMES = ("text", "label", "id", "time", "label_separator")
 
@@ -71,6 +71,9 @@ class ClassifySettings:
     - `causal`: read forwards alone, so that it can judge word by word.
     - `pooling`: how steps become one vector: max, mean, attention, concatenated.
     - `recurrent_only`: pool only what the recurrence says, and not the vectors of the tokens too.
+    - `network_only`: judge by the network alone. Otherwise, of texts of words (or words+subwords)
+      that are read whole (not causal), the scores of the bag of words, a baseline, are added to the
+      network's own, by a weight that validation chooses.
     - `word_dropout`: share of the tokens of a text hidden in training, 0 to 1.
     - `input_dropout`: share of the entries of a token's vector dropped in training, the same ones
       at every step.
@@ -105,6 +108,7 @@ class ClassifySettings:
     causal: bool = False
     pooling: tuple[str, ...] = ("max", "mean", "attention")
     recurrent_only: bool = False
+    network_only: bool = False
     word_dropout: float = 0.3
     input_dropout: float = 0.2
     dropout: float = 0.5
@@ -179,6 +183,12 @@ class ClassifySettings:
     def chosen_by(self) -> str:
         """The metric that validation chooses by."""
         return self.metric or ("f1" if self.several else "accuracy")
+
+    @property
+    def adds_words(self) -> bool:
+        """Whether the scores of a bag of words are added to the network's."""
+        words = self.tokens == "words" or self.tokens == "words+subwords"
+        return words and not (self.id or self.causal or self.network_only)
 
     @property
     def known_tokens(self) -> int:
