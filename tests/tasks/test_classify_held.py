@@ -241,7 +241,7 @@ def test_the_most_frequent_words_and_pairs_are_kept(block, monkeypatch):
         np.concatenate([linear._bag(ids, 12) for ids in texts]), return_counts=True
     )
     expected = np.sort(keys[np.argsort(-counts, kind="stable")[:30]])
-    assert np.array_equal(linear.Bag(texts, 12)._keys, expected)
+    assert np.array_equal(linear.Bag(texts, 12).keys, expected)
 
 
 def test_what_is_held_is_what_was_given():
