@@ -140,7 +140,7 @@ private:
         for (Index c = 0; c < it_.columns; c += kPanel<V>) {
             const int left = static_cast<int>(std::min(kPanel<V>, it_.columns - c));
             const Real* b = f.b.data + c / kPanel<V> * f.b.panel + k * f.b.row;
-            if (f.b.row != kPanel<V>) {
+            if (f.b.panel == kPanel<V>) {  // as it lies, its last row maybe shorter than a panel
                 pack_columns<V>(b, f.b.row, left, depth, depth, panel_);
                 b = panel_;
             }
