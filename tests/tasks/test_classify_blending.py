@@ -81,6 +81,7 @@ def test_the_results_say_what_it_is(model):
     assert list(found.test) == list(found.validation) == names
     both, alone, words = (found.validation[names[k]].loss for k in (0, 1, 3))
     assert both <= min(alone, words) + 1e-3
+    assert list(found.others) == ["majority", "bag of words"]
     counts = found.parameters
     assert counts[names[0]] == counts["GRU alone"] + counts["bag of words"]
     again = model.evaluate(TABLE)

@@ -20,6 +20,7 @@ from elman.tasks.classifying.batches import Bunches
 from elman.tasks.classifying.examples import Examples
 from elman.tasks.classifying.held import Labels, Numbered, Tokens, lengths_of
 from elman.tasks.classifying.reader import tokens_of
+from elman_runtime.bag import features_of
 
 DRAW = np.random.Generator(np.random.Philox(4))
 WORDS = ["fine", "dull", "film", "plot", "the", "a,", 'so "good"', "größe", "😀"]
@@ -238,7 +239,7 @@ def test_the_most_frequent_words_and_pairs_are_kept(block, monkeypatch):
     draw = np.random.Generator(np.random.Philox(6))
     texts = [draw.integers(2, 12, int(n)) for n in draw.integers(0, 12, 300)]
     keys, counts = np.unique(
-        np.concatenate([linear._bag(ids, 12) for ids in texts]), return_counts=True
+        np.concatenate([features_of(ids, 12) for ids in texts]), return_counts=True
     )
     expected = np.sort(keys[np.argsort(-counts, kind="stable")[:30]])
     assert np.array_equal(linear.Bag(texts, 12).keys, expected)

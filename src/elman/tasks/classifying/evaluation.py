@@ -13,6 +13,8 @@ WORDS = {"accuracy": "accuracy", "f1": "macro F1", "auroc": "AUROC", "loss": "lo
 """What metrics are called."""
 
 _SHOWN = 0.05  # points: less is a tie, which is no gain
+ALONE = " alone"
+"""Ends the name of a network to whose scores those of words are added, where they are not."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,12 @@ class Evaluation(Parts[Scores]):
     metric: str = "accuracy"
     parameters: dict[str, int] = field(default_factory=dict)
     note: str = CHOSEN
+
+    @property
+    def others(self) -> dict[str, Scores]:
+        """The scores of the baselines, on the part that methods are compared on."""
+        # The network alone is a half of what is reported, and no baseline.
+        return {name: one for name, one in super().others.items() if not name.endswith(ALONE)}
 
     @property
     def best_baseline(self) -> str:

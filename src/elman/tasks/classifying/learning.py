@@ -25,7 +25,7 @@ from elman.tasks.classifying.counting import (
     majority,
     share_logits,
 )
-from elman.tasks.classifying.evaluation import OTHER, Evaluation
+from elman.tasks.classifying.evaluation import ALONE, OTHER, Evaluation
 from elman.tasks.classifying.examples import Examples, check_trainable, class_counts
 from elman.tasks.classifying.fitted import Fitted, Judged, build, front_of
 from elman.tasks.classifying.held import Encoded, lengths_of
@@ -176,7 +176,7 @@ def with_words(
         network.test + factor * words.test,
         (network.parameters or 0) + (words.parameters or 0),
     )
-    return {f"{name} + {BAG}": both, f"{name} alone": network}, words.bag.times(factor)
+    return {f"{name} + {BAG}": both, name + ALONE: network}, words.bag.times(factor)
 
 
 def _fitted(
