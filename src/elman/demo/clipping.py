@@ -19,7 +19,7 @@ of gradient descent from the edge of a cliff throws the weights far away.
 steps = 300   # of training
 T = 40        # length of a sequence
 hidden = 32
-lr = 0.05     # plain gradient descent
+lr = 0.07     # plain gradient descent
 bound = 1.0   # of the gradient's length, where it is clipped
 """),
         Text("""

@@ -80,7 +80,7 @@ class _Pass:
 
     def __init__(self, plain: Plain, tensors: Any) -> None:
         x, *others = tensors
-        self.plain, self.p, self.given = plain, plain.prepared, tensors
+        self.plain, self.p = plain, plain.prepared
         self.x = _dense(x.transpose(0, 1) if plain.time else x)
         self.others = [None if t is None else _dense(t) for t in others]
         self.steps, self.rows, self.width = self.x.shape
