@@ -90,6 +90,17 @@ const Engine<Real>& engine_for(const std::string& name) {
     return *found;
 }
 
+// A pass, while other threads of Python run; it says false where memory runs out.
+template <class Pass>
+void without_gil(Pass pass) {
+    bool good;
+    {
+        const nb::gil_scoped_release released;
+        good = pass();
+    }
+    if (!good) throw std::bad_alloc();
+}
+
 // Sizes T, B, H, P; whether it runs backwards in time; threads.
 using Sizes = std::tuple<Index, Index, Index, Index, bool, int>;
 // x, weight_hh, bias_hh, weight_hr, lengths, reset, state_mask
@@ -147,12 +158,7 @@ void forward(const Plan& plan, const std::string& engine_name, const Sizes& size
              const Outputs& outputs) {
     const Call<Real> call = call_of<Real>(plan, sizes, arrays, inputs, params, state, start, keep, outputs);
     const Engine<Real>& here = engine_for<Real>(engine_name);
-    bool good;
-    {
-        const nb::gil_scoped_release released;
-        good = here.forward(plan, call);
-    }
-    if (!good) throw std::bad_alloc();
+    without_gil([&] { return here.forward(plan, call); });
 }
 
 // dy, dx, dprojected, and for each state: dfinal, dstates, dstate, dstart, dh, before
@@ -180,12 +186,7 @@ void backward(const Plan& plan, const std::string& engine_name, const Sizes& siz
                       (!call.reset || all.dstart.size() == count);
     if (!fits) throw nb::value_error("the arrays are not those that the plan needs");
     if (!(clip >= 0)) throw nb::value_error("clip: it must be 0, for no limit, or above");
-    bool good;
-    {
-        const nb::gil_scoped_release released;
-        good = here.backward(plan, all);
-    }
-    if (!good) throw std::bad_alloc();
+    without_gil([&] { return here.backward(plan, all); });
 }
 
 // T, B, H, I; whether it runs backwards in time; threads.
@@ -265,12 +266,7 @@ void plain_forward(const Plan& plan, const std::string& name, const PlainSizes& 
     call.final = taken.next<Real>(plan.states);
     taken.end();
     const Engine<Real>& here = engine_for<Real>(name);
-    bool good;
-    {
-        const nb::gil_scoped_release released;
-        good = here.forward(plan, call);
-    }
-    if (!good) throw std::bad_alloc();
+    without_gil([&] { return here.forward(plan, call); });
 }
 
 // After those of the call the gradients of y and the final states, or null, and those wanted of x,
@@ -294,12 +290,7 @@ void plain_backward(const Plan& plan, const std::string& name, const PlainSizes&
     back.dstates.assign(back.dfinal.size(), nullptr);
     back.before.assign(back.dfinal.size(), nullptr);
     const Engine<Real>& here = engine_for<Real>(name);
-    bool good;
-    {
-        const nb::gil_scoped_release released;
-        good = here.backward(plan, back);
-    }
-    if (!good) throw std::bad_alloc();
+    without_gil([&] { return here.backward(plan, back); });
 }
 
 template <class Real>
