@@ -116,6 +116,29 @@ struct Target {
     const Added* added;  // of each panel
 };
 
+// What belongs to the sums of one vector of columns after another is added to them. Each is known by
+// its number when this is compiled, and so are its rows: only thus do sums stay in registers.
+template <class V, int R, int N, int n = 0>
+ELMAN_INLINE void add_and_store(V (&sum)[R][N], Index row, Index column, const Target<typename V::Real>& to) {
+    const Index c = column + n * V::width;
+    if (to.bias) {
+        const V shift = V::load(to.bias + c);
+        for (int r = 0; r < R; ++r) sum[r][n] = sum[r][n] + shift;
+    }
+    if (to.add) {
+        const Added& added = to.added[c / kPanel<V>];
+        const Index from = n % 2 * V::width, left = added.at < 0 ? 0 : added.count - from;
+        const typename V::Real* const* more = to.add + row;
+        const Index at = added.at + from;
+        if (left >= V::width)
+            for (int r = 0; r < R; ++r) sum[r][n] = sum[r][n] + V::load(more[r] + at);
+        else if (left > 0)
+            for (int r = 0; r < R; ++r) sum[r][n] = sum[r][n] + V::load(more[r] + at, static_cast<int>(left));
+    }
+    for (int r = 0; r < R; ++r) sum[r][n].store(to.out + (row + r) * to.ldo + c);
+    if constexpr (n + 1 < N) add_and_store<V, R, N, n + 1>(sum, row, column, to);
+}
+
 template <class V, int R, int P>
 inline void tile(const Rows<typename V::Real>& in, Index row, const Panels<typename V::Real>& w,
                  Index column, const Target<typename V::Real>& to) {
@@ -140,20 +163,7 @@ inline void tile(const Rows<typename V::Real>& in, Index row, const Panels<typen
             }
         }
     }
-    for (int r = 0; r < R; ++r)
-        for (int n = 0; n < N; ++n) {
-            const Index c = column + n * V::width;
-            V v = sum[r][n];
-            if (to.bias) v = v + V::load(to.bias + c);
-            if (to.add) {
-                const Added& added = to.added[c / kPanel<V>];
-                const Index from = n % 2 * V::width, left = added.count - from;
-                const Real* more = to.add[row + r] + added.at + from;
-                if (added.at >= 0 && left >= V::width) v = v + V::load(more);
-                else if (added.at >= 0 && left > 0) v = v + V::load(more, static_cast<int>(left));
-            }
-            v.store(to.out + (row + r) * to.ldo + c);
-        }
+    add_and_store<V>(sum, row, column, to);
 }
 
 // Vectors of 64 bytes come with 32 registers, others with 16.
