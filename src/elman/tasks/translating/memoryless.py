@@ -24,26 +24,20 @@ class WindowState(NamedTuple):
     place: Tensor
 
 
-class WindowNetwork(nn.Module):
-    """The same task without recurrence: each token is seen with the two on both sides.
-
-    A source's places are windows of 5 tokens; a target's step sees the last 5 and attends to the
-    source once. Both know the number of their place.
+class Memoryless(nn.Module):
+    """What translators without recurrence share: embeddings of tokens and places, attention, head.
 
     Args:
         tokens, embedding: V and E, as in `TranslationNetwork`.
-        hidden: H, of the layers over windows, and the width of the attention.
+        hidden: H, of what reads and writes, and the width of the attention.
+        dropout: before the logits.
     """
 
-    WIDTH = 5
-
-    def __init__(self, tokens: int, embedding: int, hidden: int, dropout: float = 0.0) -> None:
+    def __init__(self, tokens: int, embedding: int, hidden: int, dropout: float) -> None:
         super().__init__()
         self.words = Tied(tokens, embedding, embedding)
         self.scale = math.sqrt(embedding)
         self.places = nn.Embedding(PLACES, embedding)
-        self.read = nn.Linear(self.WIDTH * embedding, hidden)
-        self.written = nn.Linear(self.WIDTH * embedding, hidden)
         self.attention = AdditiveAttention(hidden, hidden, hidden)
         self.readout = nn.Linear(2 * hidden, embedding)
         self.dropout = nn.Dropout(dropout)
@@ -53,14 +47,7 @@ class WindowNetwork(nn.Module):
         self, source: Int[Tensor, "B S"], lengths: Int[Tensor, " B"]
     ) -> tuple[WindowState, Memory]:
         """What the first step starts from; arguments as those of `TranslationNetwork.encode`."""
-        valid = torch.arange(source.shape[1], device=source.device) < lengths[:, None]
-        source = source.masked_fill(~valid, BOUNDARY)
-        edge = source.new_full((len(source), self.WIDTH // 2), BOUNDARY)
-        windows = torch.cat([edge, source, edge], 1).unfold(1, self.WIDTH, 1)
-        values = self.dropout(torch.relu(self.read(self._vectors(windows, lengths * 0))))
-        memory = Memory(values, self.attention.keys(values), valid)
-        last = source.new_full((len(source), self.WIDTH - 1), BOUNDARY)
-        return WindowState(last, lengths * 0), memory
+        raise NotImplementedError
 
     def forward(
         self,
@@ -83,6 +70,44 @@ class WindowNetwork(nn.Module):
     def stepper(self) -> Callable[..., tuple[Tensor, WindowState]]:
         """What `step` is, for many of them."""
         return self.step
+
+    def _decode(
+        self, before: Tensor, state: WindowState, memory: Memory
+    ) -> tuple[Tensor, WindowState]:
+        """Features (B, T, E) of the steps after `before` (B, T), and the state after them."""
+        raise NotImplementedError
+
+
+class WindowNetwork(Memoryless):
+    """The same task without recurrence: each token is seen with the two on both sides.
+
+    A source's places are windows of 5 tokens; a target's step sees the last 5 and attends to the
+    source once. Both know the number of their place.
+
+    Args:
+        tokens, embedding: V and E, as in `TranslationNetwork`.
+        hidden: H, of the layers over windows, and the width of the attention.
+    """
+
+    WIDTH = 5
+
+    def __init__(self, tokens: int, embedding: int, hidden: int, dropout: float = 0.0) -> None:
+        super().__init__(tokens, embedding, hidden, dropout)
+        self.read = nn.Linear(self.WIDTH * embedding, hidden)
+        self.written = nn.Linear(self.WIDTH * embedding, hidden)
+
+    def encode(
+        self, source: Int[Tensor, "B S"], lengths: Int[Tensor, " B"]
+    ) -> tuple[WindowState, Memory]:
+        """What the first step starts from; arguments as those of `TranslationNetwork.encode`."""
+        valid = torch.arange(source.shape[1], device=source.device) < lengths[:, None]
+        source = source.masked_fill(~valid, BOUNDARY)
+        edge = source.new_full((len(source), self.WIDTH // 2), BOUNDARY)
+        windows = torch.cat([edge, source, edge], 1).unfold(1, self.WIDTH, 1)
+        values = self.dropout(torch.relu(self.read(self._vectors(windows, lengths * 0))))
+        memory = Memory(values, self.attention.keys(values), valid)
+        last = source.new_full((len(source), self.WIDTH - 1), BOUNDARY)
+        return WindowState(last, lengths * 0), memory
 
     def _decode(
         self, before: Tensor, state: WindowState, memory: Memory

@@ -1,25 +1,22 @@
 """A translator of causal convolutions, and translators that see a part of the source."""
 
-import math
-from collections.abc import Callable
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Int
 from torch import Tensor, nn
 
 from elman.data.vocabulary import BOUNDARY
-from elman.nn.attention import AdditiveAttention
 from elman.nn.convolutions import CausalStack
 from elman.nn.tied import Tied
 from elman.tasks.comparing import View
-from elman.tasks.translating.memoryless import PLACES, WindowState
+from elman.tasks.translating.memoryless import PLACES, Memoryless, WindowState
 from elman.tasks.translating.network import Memory
 
 _BACK = 16  # tokens of a target that are seen at least
 
 
-class ConvolutionNetwork(nn.Module):
+class ConvolutionNetwork(Memoryless):
     """The same task by dilated convolutions: two over the source, one from each end, and attention.
 
     A target's step sees the last tokens, at least 16, and attends to the source once. Both know the
@@ -35,18 +32,11 @@ class ConvolutionNetwork(nn.Module):
     def __init__(
         self, tokens: int, embedding: int, hidden: int, steps: int, dropout: float = 0.0
     ) -> None:
-        super().__init__()
-        self.words = Tied(tokens, embedding, embedding)
-        self.scale = math.sqrt(embedding)
-        self.places = nn.Embedding(PLACES, embedding)
+        super().__init__(tokens, embedding, hidden, dropout)
         self.forwards = CausalStack(embedding, hidden, steps, dropout)
         self.backwards = CausalStack(embedding, hidden, steps, dropout)
         self.join = nn.Linear(2 * hidden, hidden)
         self.written = CausalStack(embedding, hidden, _BACK, dropout)
-        self.attention = AdditiveAttention(hidden, hidden, hidden)
-        self.readout = nn.Linear(2 * hidden, embedding)
-        self.dropout = nn.Dropout(dropout)
-        nn.init.normal_(self.places.weight, std=embedding**-0.5)
 
     def encode(
         self, source: Int[Tensor, "B S"], lengths: Int[Tensor, " B"]
@@ -64,28 +54,6 @@ class ConvolutionNetwork(nn.Module):
         memory = Memory(values, self.attention.keys(values), valid)
         last = source.new_full((len(source), self.written.reach - 1), BOUNDARY)
         return WindowState(last, lengths * 0), memory
-
-    def forward(
-        self,
-        source: Int[Tensor, "B S"],
-        lengths: Int[Tensor, " B"],
-        before: Int[Tensor, "B T"],
-        counted: Bool[Tensor, "B T"] | None = None,
-    ) -> Float[Tensor, "... V"]:
-        """As `TranslationNetwork.forward`."""
-        features, _ = self._decode(before, *self.encode(source, lengths))
-        return self.words.logits(features if counted is None else features[counted])
-
-    def step(
-        self, token: Int[Tensor, " B"], state: WindowState, memory: Memory
-    ) -> tuple[Float[Tensor, "B V"], WindowState]:
-        """As `TranslationNetwork.step`."""
-        features, state = self._decode(token[:, None], state, memory)
-        return torch.log_softmax(self.words.logits(features[:, 0]), -1), state
-
-    def stepper(self) -> Callable[..., tuple[Tensor, WindowState]]:
-        """What `step` is, for many of them."""
-        return self.step
 
     def _decode(
         self, before: Tensor, state: WindowState, memory: Memory
