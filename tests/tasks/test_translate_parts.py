@@ -12,7 +12,8 @@ import torch
 from elman.cells import GRU, LSTM
 from elman.data import DataError
 from elman.data.vocabulary import learn_vocabulary
-from elman.tasks.translating import baselines
+from elman.tasks.translating import baselines, examples
+from elman.tasks.translating import pairs as translating_pairs
 from elman.tasks.translating.batches import ByLength, batch, padded
 from elman.tasks.translating.decoding import decode, encode, pieces
 from elman.tasks.translating.evaluation import Evaluation
@@ -103,8 +104,28 @@ def test_pairs_of_one_source_are_held_out_together():
 
 def test_what_is_held_out_is_the_same_in_every_process():
     found = read_parallel(pairs(60), None, None, 0.05, 0)
-    assert found.validation.source == ("a 1", "a 6", "a 13")
-    assert found.test.source == ("a 23", "a 42", "a 52")
+    assert found.validation.source == ("a 30", "a 49", "a 59")
+    assert found.test.source == ("a 4", "a 10", "a 34")
+
+
+def test_what_is_held_out_does_not_depend_on_how_many_are_looked_at_together(monkeypatch):
+    source = tuple(f"a {k % 90}" for k in range(200))
+    given = Pairs(source, tuple(f"b {k}" for k in range(200)), "p")
+    whole = read_parallel(given, None, None, 0.1, 0)
+    kept = read_parallel(given, None, Pairs(source[40:50], source[40:50], "t"), 0.1, 0)
+    monkeypatch.setattr(translating_pairs, "_TOGETHER", 7)
+    assert read_parallel(given, None, None, 0.1, 0) == whole
+    assert read_parallel(given, None, Pairs(source[40:50], source[40:50], "t"), 0.1, 0) == kept
+    assert any("of 10 sources of test are in training too" in note for note in kept.notes)
+    assert len(set(whole.validation.source)) == len(set(whole.test.source)) == 20
+
+
+def test_subwords_are_learnt_from_so_many_pairs_at_most(monkeypatch):
+    seen = pairs(100)
+    monkeypatch.setattr(examples, "LEARNT", 30)
+    assert list(examples.texts(seen)) == [f" {w} {k}" for w in "ab" for k in range(0, 100, 4)]
+    monkeypatch.setattr(examples, "LEARNT", 100)
+    assert len(list(examples.texts(seen))) == 200
 
 
 def test_what_is_given_is_not_held_out():

@@ -17,6 +17,9 @@ from elman_runtime import files
 VOCABULARY = "vocabulary.json"
 """The subwords of a run, in its folder."""
 
+LEARNT = 1_000_000
+"""Pairs that subwords are learnt from, at most: more do not change them, but take long."""
+
 MEASURED = 1000
 """Pairs of validation that are measured in the course of training, at most, the first ones."""
 
@@ -48,7 +51,7 @@ def prepare(parallel: Parallel, size: int, longest: int, folder: Path | None) ->
     if stored is not None and stored.exists():
         vocabulary = subword_vocabulary(stored.read_bytes())
     else:
-        vocabulary = learn_vocabulary("subwords", _texts(parallel.train), size)
+        vocabulary = learn_vocabulary("subwords", texts(parallel.train), size)
         if stored is not None:
             stored.parent.mkdir(parents=True, exist_ok=True)
             files.write_atomic(stored, vocabulary.stored)
@@ -74,7 +77,10 @@ def _short(vocabulary: Vocabulary, pairs: Pairs, longest: int) -> Iterator[Pair]
     return (pair for pair in _encoded(vocabulary, pairs) if max(map(len, pair)) <= longest)
 
 
-def _texts(pairs: Pairs) -> Iterator[str]:
-    for side in (pairs.source, pairs.target):
+def texts(pairs: Pairs) -> Iterator[str]:
+    """What subwords are learnt from: all pairs, or every k-th where there are very many."""
+    step = -(-len(pairs) // LEARNT)
+    some = pairs if step < 2 else pairs.pick(np.arange(0, len(pairs), step))
+    for side in (some.source, some.target):
         for line in side:
             yield f" {line}"

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from elman.data.errors import refusal, shown
-from elman.data.lines import Lines, columns, lines
+from elman.data.lines import Lines, Numbers, columns, lines
 from elman.data.text import Source, as_sources
 from elman.tasks.translating.decoding import tidy
 
+Digests = np.ndarray[Any, np.dtype[np.uint64]]
 _LEAST = 20  # pairs for training
+_TOGETHER = 1 << 16  # sources that are looked at together
 _HELD_MOST = 1000  # pairs held out for each of validation and test
 
 
@@ -121,9 +123,8 @@ def read_parallel(
     if not len(validation):
         rule, repair = "validation needs at least one pair", "give more, or raise held_out"
         raise refusal(validation.name or "pairs", "length", rule, "none", repair)
-    known = _as_lines(train.source).digests()
     for name, part in (("validation", validation), ("test", test or NONE)):
-        seen = int(np.isin(_as_lines(part.source).digests(), known).sum())
+        seen = _seen(part, train)
         if seen:
             notes.append(f"{seen:,} of {len(part):,} sources of {name} are in training too")
     return Parallel(train, validation, test or NONE, tuple(notes))
@@ -132,12 +133,51 @@ def read_parallel(
 def _hold_out(pairs: Pairs, share: float, parts: int, seed: int) -> list[Pairs]:
     """What is left, and `parts` parts of that share, drawn by source."""
     each = min(_HELD_MOST, max(1, round(share * len(pairs))))
-    sources, which = np.unique(_as_lines(pairs.source).digests(), return_inverse=True)
-    order = np.random.Generator(np.random.Philox(key=[seed, 3])).permutation(len(sources))
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
-    part = np.minimum(place[which] // each, parts)
-    return [pairs.pick(np.flatnonzero(part == k)) for k in (parts, *range(parts))]
+    flip, factor = np.random.Generator(np.random.Philox(key=[seed, 3])).integers(
+        0, 1 << 64, 2, np.uint64
+    )
+
+    def drawn(digests: Digests) -> Digests:
+        """For each source a number of its own: the least of them are held out."""
+        found: Digests = (digests ^ flip) * (factor | np.uint64(1))
+        return found
+
+    digests = _as_lines(pairs.source).digests()
+    least = np.zeros(0, np.uint64)
+    for some in _in_blocks(digests):
+        least = np.unique(np.concatenate([least, drawn(some)]))[: parts * each]
+    rows, first = [Numbers() for _ in range(parts + 1)], 0
+    for some in _in_blocks(digests):
+        place, found = _places(drawn(some), least)
+        part = np.where(found, place // each, parts)
+        for k, one in enumerate(rows):
+            one.extend(first + np.flatnonzero(part == k))
+        first += len(some)
+    train, *held = rows[-1:] + rows[:-1]
+    return [pairs.pick(one.mapped()) for one in (train, *held)]
+
+
+def _seen(part: Pairs, train: Pairs) -> int:
+    """How many pairs of a part have a source that is in training too."""
+    own = _as_lines(part.source).digests()
+    sources, count = np.unique(own, return_counts=True)
+    met = np.zeros(len(sources), bool)
+    for some in _in_blocks(_as_lines(train.source).digests()):
+        place, found = _places(some, sources)
+        met[place[found]] = True
+    return int(count[met].sum())
+
+
+def _in_blocks(values: Digests) -> Iterator[Digests]:
+    """A mapped array by parts, so that little of it and of what is made of it is in memory."""
+    return (values[k : k + _TOGETHER] for k in range(0, len(values), _TOGETHER))
+
+
+def _places(values: Digests, among: Digests) -> tuple[Any, Any]:
+    """Where each value stands among others that are sorted, and whether it does."""
+    place = np.searchsorted(among, values)
+    place[place == len(among)] = 0
+    return place, (among[place] == values) if len(among) else np.zeros(len(values), bool)
 
 
 def read_pairs(source: Any, target: Any = None, encoding: str = "utf-8") -> Pairs:
