@@ -120,7 +120,7 @@ def test_a_run_does_not_go_on_with_another_file(here, capsys):
     changed = settings.replace(str(path), str(own.resolve()))
     (RUN / "settings.toml").write_text(changed, encoding="utf-8")
     assert elman("train", "classify", "--resume", RUN) == 2
-    assert "got a file that has changed since" in capsys.readouterr().err
+    assert "got files that have changed since" in capsys.readouterr().err
     assert elman("train", "classify", "--resume", RUN, "--hidden", "9") == 2
     assert "--hidden is fixed by the run" in capsys.readouterr().err
 

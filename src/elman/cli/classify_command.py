@@ -4,8 +4,6 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from elman.cli import run_folder, training
 from elman.cli.cell_files import find_cell
 from elman.cli.classify_results import say_results, write_results
@@ -19,28 +17,15 @@ _DATA = ("file", "validation", "test", "sha256")
 
 
 @dataclasses.dataclass(frozen=True)
-class ClassifyRun:
+class ClassifyRun(training.Run):
     """What a run is told beside the settings of the model and of its training.
 
     - `validation`: file of the examples to choose by; by default a share of FILE.
     - `test`: file of the examples to report on; by default a share of FILE.
-    - `runs`: where the folder of the run is made.
-    - `resume`: go on with this run, which was stopped or killed.
-    - `config`: settings from a TOML file, such as that of a run; flags count more.
-    - `threads`: of torch; 0 leaves its own choice, the number of cores.
     """
 
     validation: Path | None = None
     test: Path | None = None
-    runs: Path = Path("runs")
-    resume: Path | None = None
-    config: Path | None = None
-    threads: int = 0
-
-    def __post_init__(self) -> None:
-        """Raises ValueError for a negative number of threads."""
-        if self.threads < 0:
-            raise ValueError(f"--threads: must be a whole number from 0 up; got {self.threads}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,8 +41,7 @@ class _Given:
 
 def train(path: Path | None, asked: ClassifyRun, given: dict[str, Any], cells: Cells) -> None:
     """Train a new run, or go on with one."""
-    if asked.threads:
-        torch.set_num_threads(asked.threads)
+    asked.set_threads()
     if asked.resume is not None:
         _resume(path, asked, given, cells)
         return
@@ -118,11 +102,7 @@ def _resume(path: Path | None, asked: ClassifyRun, given: dict[str, Any], cells:
     sections["fit"] |= given
     model = Classifier(cell, **training.again(sections, TASK))
     data = _read(model, {n: v for n, v in sections["data"].items() if n != "sha256"})
-    if data.found.sha256 != sections["data"].get("sha256", ""):
-        raise ValueError(
-            f"{run}: a run goes on with the examples it began with; got a file that has changed "
-            "since; put the old one back, or start a new run"
-        )
+    training.check_same(run, sections, data.found.sha256, "examples")
     run_folder.write_settings(run, sections)
     _fit(run, model, data, resume=True)
 

@@ -15,11 +15,12 @@ _BULLET = re.compile(r"^- ((?:`\w+`(?:, )?)+): (.*(?:\n  \S.*)*)", re.MULTILINE)
 
 
 def descriptions(settings: type[Any]) -> dict[str, str]:
-    """What the docstring says of each field, in bullets such as "- `h`: steps to forecast."."""
+    """What docstrings say of each field, in bullets such as "- `h`: steps to forecast."."""
     found: dict[str, str] = {}
-    for names, words in _BULLET.findall(inspect.getdoc(settings) or ""):
-        text = " ".join(words.split()).replace("`", "")
-        found |= dict.fromkeys(re.findall(r"`(\w+)`", names), text)
+    for kind in reversed(settings.__mro__):
+        for names, words in _BULLET.findall(inspect.cleandoc(kind.__doc__ or "")):
+            text = " ".join(words.split()).replace("`", "")
+            found |= dict.fromkeys(re.findall(r"`(\w+)`", names), text)
     return found
 
 

@@ -7,8 +7,8 @@ from elman.cells import Cell
 from elman.cli import language_command, language_use
 from elman.cli.config import fields
 from elman.cli.flags import finished, with_flags
-from elman.cli.language_command import LanguageRun
 from elman.cli.language_use import Scoring, Writing
+from elman.cli.training import Run
 from elman.tasks.language import DEFAULT_STEPS, FIT, LanguageSettings
 from elman.train import FitSettings
 
@@ -29,7 +29,7 @@ def train(cells: tuple[type[Cell], ...]) -> Any:
     @finished
     @with_flags(FitSettings, "Training", 4, FIT, _BUDGET)
     @with_flags(LanguageSettings, "Language", 3)
-    @with_flags(LanguageRun, "Run", 2)
+    @with_flags(Run, "Run", 2)
     def language(
         *files: Annotated[Path, Parameter(help="Plain text of any size; each is a document.")],
         **given: Any,
@@ -40,8 +40,8 @@ def train(cells: tuple[type[Cell], ...]) -> Any:
         the last 10 %, compares with baselines, and writes a model, metrics and a
         report with samples to a new folder. A file may be gzipped.
         """
-        own = {name: given.pop(name) for name in fields(LanguageRun) if name in given}
-        language_command.train(files, LanguageRun(**own), given, cells)
+        own = {name: given.pop(name) for name in fields(Run) if name in given}
+        language_command.train(files, Run(**own), given, cells)
 
     return language
 

@@ -4,8 +4,6 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from elman.cli import run_folder, training
 from elman.cli.cell_files import find_cell
 from elman.cli.console import say
@@ -17,31 +15,11 @@ Cells = tuple[Any, ...]
 _DATA = ("files", "sha256")
 
 
-@dataclasses.dataclass(frozen=True)
-class LanguageRun:
-    """What a run is told beside the settings of the model and of its training.
-
-    - `runs`: where the folder of the run is made.
-    - `resume`: go on with this run, which was stopped or killed.
-    - `config`: settings from a TOML file, such as that of a run; flags count more.
-    - `threads`: of torch; 0 leaves its own choice, the number of cores.
-    """
-
-    runs: Path = Path("runs")
-    resume: Path | None = None
-    config: Path | None = None
-    threads: int = 0
-
-    def __post_init__(self) -> None:
-        """Raises ValueError for a negative number of threads."""
-        if self.threads < 0:
-            raise ValueError(f"--threads: must be a whole number from 0 up; got {self.threads}")
-
-
-def train(paths: tuple[Path, ...], asked: LanguageRun, given: dict[str, Any], cells: Cells) -> None:
+def train(
+    paths: tuple[Path, ...], asked: training.Run, given: dict[str, Any], cells: Cells
+) -> None:
     """Train a new run, or go on with one."""
-    if asked.threads:
-        torch.set_num_threads(asked.threads)
+    asked.set_threads()
     if asked.resume is not None:
         _resume(paths, asked, given, cells)
         return
@@ -65,7 +43,7 @@ def _sections(
 
 
 def _with_config(
-    paths: tuple[Path, ...], asked: LanguageRun, given: dict[str, Any]
+    paths: tuple[Path, ...], asked: training.Run, given: dict[str, Any]
 ) -> tuple[tuple[Path, ...], dict[str, Any]]:
     """The files and the settings: flags first, then what --config says."""
     found = training.configured(asked.config, TASK, LanguageSettings, _DATA)
@@ -78,7 +56,7 @@ def _with_config(
 
 
 def _resume(
-    paths: tuple[Path, ...], asked: LanguageRun, given: dict[str, Any], cells: Cells
+    paths: tuple[Path, ...], asked: training.Run, given: dict[str, Any], cells: Cells
 ) -> None:
     assert asked.resume is not None
     run = asked.resume
@@ -90,11 +68,7 @@ def _resume(
     corpus = load_corpus(run)
     if corpus is None:
         corpus = model.read([Path(name) for name in sections["data"]["files"]])
-    if corpus.sha256 != sections["data"]["sha256"]:
-        raise ValueError(
-            f"{run}: a run goes on with the text it began with; got files that have changed since; "
-            "put the old ones back, or start a new run"
-        )
+    training.check_same(run, sections, corpus.sha256, "text")
     run_folder.write_settings(run, sections)
     _fit(run, model, corpus, resume=True)
 

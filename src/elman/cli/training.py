@@ -1,9 +1,12 @@
 """What `elman train` does alike for every task: settings, runs that go on, and Ctrl-C."""
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from elman.cli import run_folder
 from elman.cli.config import fields, read_config
@@ -15,6 +18,32 @@ _CHANGEABLE = ("steps", "epochs", "minutes", "patience", "cell")
 """What may change when a run goes on."""
 
 Sections = dict[str, dict[str, Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What a run is told beside the settings of the model and of its training.
+
+    - `runs`: where the folder of the run is made.
+    - `resume`: go on with this run, which was stopped or killed.
+    - `config`: settings from a TOML file, such as that of a run; flags count more.
+    - `threads`: of torch; 0 leaves its own choice, the number of cores.
+    """
+
+    runs: Path = Path("runs")
+    resume: Path | None = None
+    config: Path | None = None
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a negative number of threads."""
+        if self.threads < 0:
+            raise ValueError(f"--threads: must be a whole number from 0 up; got {self.threads}")
+
+    def set_threads(self) -> None:
+        """Have torch use so many threads."""
+        if self.threads:
+            torch.set_num_threads(self.threads)
 
 
 def configured(
@@ -41,6 +70,15 @@ def check_alone(*given: object) -> None:
         raise ValueError(
             "--resume goes on with the files and settings of the run; got others; leave them out, "
             "or start a new run"
+        )
+
+
+def check_same(run: Path, sections: Sections, sha256: str, what: str) -> None:
+    """Raises ValueError where `what` a run began with has changed since."""
+    if sha256 != sections["data"].get("sha256", ""):
+        raise ValueError(
+            f"{run}: a run goes on with the {what} it began with; got files that have changed "
+            "since; put the old ones back, or start a new run"
         )
 
 

@@ -4,8 +4,6 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from elman.cli import run_folder, training
 from elman.cli.cell_files import find_cell
 from elman.cli.console import say
@@ -20,29 +18,16 @@ _DATA = (*_PARTS, "sha256")
 
 
 @dataclasses.dataclass(frozen=True)
-class TranslateRun:
+class TranslateRun(training.Run):
     """What a run is told beside the settings of the model and of its training.
 
     - `validation`: pairs to choose by: a table, or two aligned files with a comma between; held
       out of the training pairs where it is left out.
     - `test`: pairs to report on, likewise; held out only where no validation is given either.
-    - `runs`: where the folder of the run is made.
-    - `resume`: go on with this run, which was stopped or killed.
-    - `config`: settings from a TOML file, such as that of a run; flags count more.
-    - `threads`: of torch; 0 leaves its own choice, the number of cores.
     """
 
     validation: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
-    runs: Path = Path("runs")
-    resume: Path | None = None
-    config: Path | None = None
-    threads: int = 0
-
-    def __post_init__(self) -> None:
-        """Raises ValueError for a negative number of threads."""
-        if self.threads < 0:
-            raise ValueError(f"--threads: must be a whole number from 0 up; got {self.threads}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,8 +60,7 @@ def train(
     paths: tuple[Path, ...], asked: TranslateRun, given: dict[str, Any], cells: Cells
 ) -> None:
     """Train a new run, or go on with one."""
-    if asked.threads:
-        torch.set_num_threads(asked.threads)
+    asked.set_threads()
     if asked.resume is not None:
         _resume(paths, asked, given, cells)
         return
@@ -121,11 +105,7 @@ def _resume(
     model = Translator(cell, **training.again(sections, TASK))
     data = sections["data"]
     pairs = Given(*(tuple(data.get(part, ())) for part in _PARTS)).read(model)
-    if pairs.sha256 != data["sha256"]:
-        raise ValueError(
-            f"{run}: a run goes on with the pairs it began with; got files that have changed "
-            "since; put the old ones back, or start a new run"
-        )
+    training.check_same(run, sections, pairs.sha256, "pairs")
     run_folder.write_settings(run, sections)
     _fit(run, model, pairs, resume=True)
 
