@@ -1,6 +1,7 @@
 """`elman train classify`, predict and evaluate: the whole job, and every mistake."""
 
 import csv
+import io
 import json
 import shutil
 import subprocess
@@ -90,6 +91,32 @@ def test_predictions_are_csv(here, capsys):
     assert len(capsys.readouterr().out.splitlines()) == 61
 
 
+def test_lines_are_judged_whatever_the_column_of_texts_was_called(here, capsys, monkeypatch):
+    lines = "a fine film\n\ngroßartig\r\n".encode()
+    Path("new.txt").write_bytes(lines)
+    assert elman("predict", RUN, "new.txt") == 0
+    expected = capsys.readouterr().out
+    assert [row.split(",")[0] for row in expected.splitlines()] == ["row", "1", "2", "3"]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(lines)))
+    assert elman("predict", RUN) == 0
+    assert capsys.readouterr().out == expected
+
+
+def test_standard_input_that_cannot_be_judged_is_refused(here, capsys, monkeypatch):
+    for data, words in ((b"", "must have a text on a line"), (b"a\n\xe4\n", "line 2: the text")):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+        assert elman("predict", RUN) == 2
+        assert f"standard input: {words}" in capsys.readouterr().err
+
+
+def test_a_folder_is_measured_whatever_the_columns_were_called(here, capsys):
+    for label, text in (("good", "a fine film"), ("bad", "a dull film")):
+        Path("texts", label).mkdir(parents=True)
+        Path("texts", label, "1.txt").write_text(text, encoding="utf-8")
+    assert elman("evaluate", RUN, "--data", "texts") == 0
+    assert "Test: 2 examples" in capsys.readouterr().out
+
+
 def test_evaluation_of_the_run_and_of_a_file(here, capsys):
     assert elman("evaluate", RUN) == 0
     assert "bag of words" in capsys.readouterr().out
@@ -162,6 +189,8 @@ def test_folders_and_numbers(tmp_path, monkeypatch, capsys):
     assert "\nd0," in capsys.readouterr().out
     report = Path("runs/classify-sensors-001/report.html").read_text(encoding="utf-8")
     assert "taken to be missing" in report
+    assert elman("predict", "runs/classify-sensors-001") == 2
+    assert "a classifier of numbers does not read standard input" in capsys.readouterr().err
 
 
 MISTAKES = {
@@ -171,10 +200,9 @@ MISTAKES = {
         ["train", "classify", "my reviews.csv", "--text", "revie"],
         "did you mean 'review'",
     ),
-    "nothing to judge": (["predict", RUN], "FILE or --text must be given"),
     "two things to judge": (
         ["predict", RUN, "a.csv", "--text", "x"],
-        "FILE or --text must be given",
+        "--text must be given without FILE",
     ),
     "a flag of forecasts": (
         ["predict", RUN, "my reviews.csv", "--h", "3"],
