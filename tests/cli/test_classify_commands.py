@@ -164,7 +164,13 @@ def test_parts_may_be_files_of_their_own(here, capsys):
     write_reviews(Path("held.csv"), 30)
     more = ["--validation", "dev.csv", "--test", "held.csv"]
     assert elman("train", "classify", "my reviews.csv", *NAMES, *SMALL, *more) == 0
-    assert "Test: 30 examples" in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "Test: 30 examples" in out
+    assert "  examples    60 to train, 20 to validation, 30 to test\n" in err
+    assert "  classes     bad (30), good (30)\n" in err
+    assert "note: validation has 20 examples alone: what it chooses is uncertain\n" in err
+    report = Path("runs/classify-my_reviews-002/report.html").read_text(encoding="utf-8")
+    assert "validation from dev.csv; test from held.csv" in report
 
 
 def test_folders_and_numbers(tmp_path, monkeypatch, capsys):

@@ -28,11 +28,15 @@ def reliability(ax: "Axes", fitted: Fitted, several: bool) -> "Axes":
 
 
 def how_sure(ax: "Axes", fitted: Fitted, several: bool) -> "Axes":
-    """How many examples have each probability. Raises RuntimeError as `reliability` does."""
+    """How many examples have each probability; of several labels, how many times one was judged.
+
+    Raises:
+        RuntimeError: as `reliability` does.
+    """
     counts = _bins(fitted, several)[2]
     width = 1 / len(counts)
     ax.bar((np.arange(len(counts)) + 0.5) * width, counts, 0.9 * width, color=plots.MODEL)
-    return _named(ax, "examples")
+    return _named(ax, "examples times classes" if several else "examples")
 
 
 def _bins(fitted: Fitted, several: bool) -> Any:
