@@ -62,6 +62,7 @@ def test_a_run_has_all_its_files(here):
     heads += ["Worst mistakes", "Calibration", "Learning curve", "What was understood"]
     assert all(f"<h2>{head}</h2>" in report for head in heads)
     assert "color-mix(in srgb" in report
+    assert "Of the network alone, without the scores of the bag of words." in report
     assert metrics["best_baseline"] in report
     first = report.split('<p class="verdict')[1].split("</p>")[0]
     assert ("does NOT beat" in first) != metrics["beats_best_baseline"]
@@ -100,6 +101,14 @@ def test_lines_are_judged_whatever_the_column_of_texts_was_called(here, capsys, 
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(lines)))
     assert elman("predict", RUN) == 0
     assert capsys.readouterr().out == expected
+
+
+def test_another_name_of_the_column_is_told_as_a_trained_model_needs_it(here, capsys):
+    Path("other.csv").write_text("words,mood\na fine film,good\n")
+    for words in (["predict", RUN, "other.csv"], ["evaluate", RUN, "--data", "other.csv"]):
+        assert elman(*words) == 2
+        err = capsys.readouterr().err
+        assert "for a model that is trained, call the column 'review' as in training" in err
 
 
 def test_standard_input_that_cannot_be_judged_is_refused(here, capsys, monkeypatch):

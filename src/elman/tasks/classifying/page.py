@@ -193,6 +193,8 @@ def _curve(fitted: Fitted, history: Path) -> str:
         "Left: nats a label on batches, with dropout. Right: averaged weights on validation; the "
         "dot marks those that are kept."
     )
+    if fitted.bag is not None:
+        caption += f" Of the network alone, without the scores of the {BAG}."
     return page.figure(plots.svg(right), caption)
 
 

@@ -286,7 +286,7 @@ def text_column(table: Table, asked: str) -> str:
     if asked not in names and _without_columns(table):
         return TEXT
     if asked:
-        check_present(table, "text", asked)
+        check_present(table, "text", asked, _as_in_training(asked))
         if table.frame[asked].dtype not in (pl.String, pl.Categorical, pl.Enum, pl.Null):
             rule, came = "texts are needed", str(table.frame[asked].dtype)
             raise table.refuse(f"column {asked!r}", rule, came, "name the column of the texts")
@@ -309,12 +309,17 @@ def label_column(table: Table, asked: str, taken: Iterable[str]) -> str:
     ):
         return LABEL
     if asked:
-        check_present(table, "label", asked)
+        check_present(table, "label", asked, _as_in_training(asked))
         return asked
     rest = [name for name in table.frame.columns if name not in set(taken)]
     if len(rest) == 1:
         return rest[0]
     return _by_name(table, _LABEL_NAMES, "label", rest)
+
+
+def _as_in_training(asked: str) -> str:
+    """What mends a file that a trained model is given."""
+    return f"; for a model that is trained, call the column {asked!r} as in training"
 
 
 def _without_columns(table: Table) -> bool:
