@@ -9,7 +9,7 @@ import pytest
 from elman import Classifier
 from elman.report import plots
 from elman.tasks.classifying import page
-from elman.tasks.classifying.drawing import how_sure
+from elman.tasks.classifying.drawing import LINES, how_sure, sequence
 
 SMALL = {"hidden": 8, "embedding": 8, "epochs": 4, "lr": 0.03, "min_count": 1, "warmup": 5}
 SMALL |= {"no_feedforward": True, "patience": None}
@@ -79,3 +79,31 @@ def test_the_report_says_where_the_parts_came_from(files, expected, several, tmp
     html = html_of(several, tmp_path, files=files)
     assert f"<dt>parts</dt><dd>{expected}" in html
     assert "shows under the pointer. From the table." in html
+
+
+def test_mistakes_of_numbers_are_drawn(tmp_path):
+    draw = np.random.Generator(np.random.Philox(1))
+    rows = [(k, x, -x, k % 2) for k in range(60) for x in draw.standard_normal(5)]
+    table = dict(
+        zip(("id", "up", "down", "label"), map(list, zip(*rows, strict=True)), strict=True)
+    )
+    model = Classifier(**SMALL | {"epochs": 1}, id="id", label="label").fit(table)
+    judged = model.fitted.judged
+    part = html_of(model, tmp_path).split("<h2>Worst mistakes</h2>")[1].split("<h2>")[0]
+    wrong = int((judged.found.argmax(1) != judged.flags.argmax(1)).sum())
+    assert wrong, "noise is not learnt"
+    assert len(re.findall(r'<g id="axes_\d+">', part)) == min(6, wrong)
+    assert "in standard deviations of the training part: up in blue, down in orange." in part
+
+
+def test_a_sequence_is_drawn_as_it_is():
+    _, (ax,) = plots.figure()
+    sequence(ax, [[1.0, 4.0], [np.nan, 5.0], [3.0, 6.0]], "id a$b$")
+    assert ax.lines[0].get_xdata().tolist() == [1, 2, 3]
+    assert ax.lines[1].get_ydata().tolist() == [4.0, 5.0, 6.0]
+    assert [line.get_color() for line in ax.lines] == list(LINES)[:2]
+    assert ax.get_title(loc="left") == "id a$b$"
+    assert all(tick == int(tick) for tick in ax.get_xticks())
+    assert sequence(ax, [[1.0]], "a" * 99).get_title(loc="left") == "a" * 33 + "..."
+    plots.svg(sequence(ax, [[1.0]], "數: да, é"))  # a glyph that is missing would warn
+    assert ax.get_title(loc="left") == "?: да, é"

@@ -85,7 +85,7 @@ def predict(
 
 def _translated(model: Translator, blocks: Iterable[list[str]], wanted: Wanted) -> Iterator[str]:
     """Lines to print: a translation each, or with several a row each."""
-    several = wanted.n_best or 1
+    several = 1 if wanted.n_best is None else wanted.n_best
     given: dict[str, Any] = {"beam": wanted.beam, "length_penalty": wanted.length_penalty}
     if wanted.beam is None and several > model.settings.beam:
         given["beam"] = several

@@ -39,6 +39,22 @@ def how_sure(ax: "Axes", fitted: Fitted, several: bool) -> "Axes":
     return _named(ax, "examples times classes" if several else "examples")
 
 
+LINES = {plots.MODEL: "blue", plots.BASELINE: "orange", plots.QUIET: "grey"}
+"""Colours of the columns of a sequence, and their names: as many are drawn."""
+
+_TITLE = 36  # characters that fit above one of three pictures side by side
+
+
+def sequence(ax: "Axes", values: Any, title: str) -> "Axes":
+    """A sequence of numbers (T, D) against its steps, a line for each of its first columns."""
+    for column, colour in zip(np.asarray(values).T, LINES, strict=False):
+        ax.plot(np.arange(1, len(column) + 1), column, color=colour, linewidth=1.1)
+    ax.locator_params(axis="x", integer=True)
+    # Beyond Latin, Greek and Cyrillic the font has gaps, of which matplotlib warns.
+    words = "".join(letter if letter < "\u0530" else "?" for letter in title)
+    return plots.titled(ax, words if len(words) <= _TITLE else words[: _TITLE - 3] + "...")
+
+
 def _bins(fitted: Fitted, several: bool) -> Any:
     if fitted.judged is None:
         raise RuntimeError("examples must be at hand; got a loaded model; fit it, or measure it")

@@ -10,7 +10,7 @@ import numpy as np
 
 from elman.report import Page, Section, Table, page, plots
 from elman.tasks.classifying.counting import BAG, FEEDFORWARD, MAJORITY, SUMMARY
-from elman.tasks.classifying.drawing import how_sure, reliability
+from elman.tasks.classifying.drawing import LINES, how_sure, reliability, sequence
 from elman.tasks.classifying.evaluation import WORDS
 from elman.tasks.classifying.fitted import Fitted, Judged
 from elman.tasks.classifying.influence import column_losses, influence
@@ -21,6 +21,7 @@ from elman.tasks.shared import examined
 
 _CLASSES = 20  # in a confusion matrix
 _MISTAKES = 12
+_DRAWN = 6  # of them, where they are sequences of numbers
 _EXPLAINED = 6
 _CHARACTERS = 300
 
@@ -142,21 +143,47 @@ def _worst(fitted: Fitted, s: ClassifySettings, judged: Judged) -> str:
     if not pairs:
         return page.paragraph("There are none.")
     note = f"From {judged.examples.name}, the surest first."
-    return page.paragraph(note, "note") + page.definitions(pairs)
+    drawn = _drawn(fitted, s, judged) if fitted.reader.lexicon is None else ""
+    return page.paragraph(note, "note") + page.definitions(pairs) + drawn
+
+
+def _drawn(fitted: Fitted, s: ClassifySettings, judged: Judged) -> str:
+    """The first of the worst mistakes as curves, where they are sequences of numbers."""
+    rows, scaling = _worst_rows(s, judged)[:_DRAWN], fitted.reader.scaling
+    assert scaling is not None
+    _, axes = plots.figure(-(-len(rows) // 3), 3, height=1.9)
+    for ax, k in zip(axes, rows, strict=False):
+        given, true = _said_and_true(fitted, s, judged, k)
+        values = (judged.examples.inputs[k] - scaling.mean) / scaling.std
+        sequence(ax, values, f"{judged.examples.places[k]}: {given}; it is {true}")
+    for ax in axes[len(rows) :]:
+        ax.set_axis_off()
+    named = zip(fitted.reader.columns, LINES.values(), strict=False)
+    lines = ", ".join(f"{column} in {colour}" for column, colour in named)
+    caption = f"Against steps, in standard deviations of the training part: {lines}."
+    return page.figure(plots.svg(axes[0]), caption)
 
 
 def worst(fitted: Fitted, s: ClassifySettings, judged: Judged) -> list[tuple[str, str]]:
     """Where the network was wrong and most sure of it: what was said, and the example."""
-    sure = np.where(judged.flags, 1 - judged.found, judged.found)
-    costs = sure.max(1)
-    wrong = np.flatnonzero((_chosen(s, judged) != judged.flags).any(1))
-    order = wrong[np.argsort(-costs[wrong], kind="stable")][:_MISTAKES].tolist()
+    costs = _costs(judged)
     pairs = []
-    for k in order:
+    for k in _worst_rows(s, judged):
         given, true = _said_and_true(fitted, s, judged, k)
         where = judged.examples.places[k]
         pairs.append((f"{where}: {given}, {costs[k]:.0%} sure; it is {true}", _shown(judged, k)))
     return pairs
+
+
+def _costs(judged: Judged) -> Any:
+    """The largest probability of what is wrong, for each example: (N,)."""
+    return np.where(judged.flags, 1 - judged.found, judged.found).max(1)
+
+
+def _worst_rows(s: ClassifySettings, judged: Judged) -> list[int]:
+    wrong = np.flatnonzero((_chosen(s, judged) != judged.flags).any(1))
+    found: list[int] = wrong[np.argsort(-_costs(judged)[wrong], kind="stable")][:_MISTAKES].tolist()
+    return found
 
 
 def _shown(judged: Judged, k: int) -> str:
