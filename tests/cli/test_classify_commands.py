@@ -1,6 +1,7 @@
 """`elman train classify`, predict and evaluate: the whole job, and every mistake."""
 
 import csv
+import io
 import json
 import shutil
 import subprocess
@@ -61,6 +62,7 @@ def test_a_run_has_all_its_files(here):
     heads += ["Worst mistakes", "Calibration", "Learning curve", "What was understood"]
     assert all(f"<h2>{head}</h2>" in report for head in heads)
     assert "color-mix(in srgb" in report
+    assert "Of the network alone, without the scores of the bag of words." in report
     assert metrics["best_baseline"] in report
     first = report.split('<p class="verdict')[1].split("</p>")[0]
     assert ("does NOT beat" in first) != metrics["beats_best_baseline"]
@@ -88,6 +90,40 @@ def test_predictions_are_csv(here, capsys):
     assert len(Path("one.csv").read_text().splitlines()) == 2
     assert elman("predict", RUN, "--data", "my reviews.csv") == 0
     assert len(capsys.readouterr().out.splitlines()) == 61
+
+
+def test_lines_are_judged_whatever_the_column_of_texts_was_called(here, capsys, monkeypatch):
+    lines = "a fine film\n\ngroßartig\r\n".encode()
+    Path("new.txt").write_bytes(lines)
+    assert elman("predict", RUN, "new.txt") == 0
+    expected = capsys.readouterr().out
+    assert [row.split(",")[0] for row in expected.splitlines()] == ["row", "1", "2", "3"]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(lines)))
+    assert elman("predict", RUN) == 0
+    assert capsys.readouterr().out == expected
+
+
+def test_another_name_of_the_column_is_told_as_a_trained_model_needs_it(here, capsys):
+    Path("other.csv").write_text("words,mood\na fine film,good\n")
+    for words in (["predict", RUN, "other.csv"], ["evaluate", RUN, "--data", "other.csv"]):
+        assert elman(*words) == 2
+        err = capsys.readouterr().err
+        assert "for a model that is trained, call the column 'review' as in training" in err
+
+
+def test_standard_input_that_cannot_be_judged_is_refused(here, capsys, monkeypatch):
+    for data, words in ((b"", "must have a text on a line"), (b"a\n\xe4\n", "line 2: the text")):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+        assert elman("predict", RUN) == 2
+        assert f"standard input: {words}" in capsys.readouterr().err
+
+
+def test_a_folder_is_measured_whatever_the_columns_were_called(here, capsys):
+    for label, text in (("good", "a fine film"), ("bad", "a dull film")):
+        Path("texts", label).mkdir(parents=True)
+        Path("texts", label, "1.txt").write_text(text, encoding="utf-8")
+    assert elman("evaluate", RUN, "--data", "texts") == 0
+    assert "Test: 2 examples" in capsys.readouterr().out
 
 
 def test_evaluation_of_the_run_and_of_a_file(here, capsys):
@@ -137,7 +173,13 @@ def test_parts_may_be_files_of_their_own(here, capsys):
     write_reviews(Path("held.csv"), 30)
     more = ["--validation", "dev.csv", "--test", "held.csv"]
     assert elman("train", "classify", "my reviews.csv", *NAMES, *SMALL, *more) == 0
-    assert "Test: 30 examples" in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "Test: 30 examples" in out
+    assert "  examples    60 to train, 20 to validation, 30 to test\n" in err
+    assert "  classes     bad (30), good (30)\n" in err
+    assert "note: validation has 20 examples alone: what it chooses is uncertain\n" in err
+    report = Path("runs/classify-my_reviews-002/report.html").read_text(encoding="utf-8")
+    assert "validation from dev.csv; test from held.csv" in report
 
 
 def test_folders_and_numbers(tmp_path, monkeypatch, capsys):
@@ -162,6 +204,8 @@ def test_folders_and_numbers(tmp_path, monkeypatch, capsys):
     assert "\nd0," in capsys.readouterr().out
     report = Path("runs/classify-sensors-001/report.html").read_text(encoding="utf-8")
     assert "taken to be missing" in report
+    assert elman("predict", "runs/classify-sensors-001") == 2
+    assert "a classifier of numbers does not read standard input" in capsys.readouterr().err
 
 
 MISTAKES = {
@@ -171,10 +215,9 @@ MISTAKES = {
         ["train", "classify", "my reviews.csv", "--text", "revie"],
         "did you mean 'review'",
     ),
-    "nothing to judge": (["predict", RUN], "FILE or --text must be given"),
     "two things to judge": (
         ["predict", RUN, "a.csv", "--text", "x"],
-        "FILE or --text must be given",
+        "--text must be given without FILE",
     ),
     "a flag of forecasts": (
         ["predict", RUN, "my reviews.csv", "--h", "3"],

@@ -115,6 +115,14 @@ def test_a_file_is_described_with_the_command_to_train_on_it(file, capsys):
     assert f"elman train forecast '{file}' --h 7 --target-col sales" in out
 
 
+def test_who_asks_of_a_text_is_told_where_it_is_understood(tmp_path, capsys):
+    path = tmp_path / "reviews.csv"
+    path.write_text("review,sentiment\na fine film,good\n")
+    for file, hinted in ((path, True), (tmp_path / "gone.csv", False)):
+        assert elman("data", file) == 2
+        assert ("elman train language, classify and translate" in capsys.readouterr().err) == hinted
+
+
 def test_a_run_goes_on_after_it_was_killed_and_ends_the_same(file, capsys):
     assert elman("train", "forecast", file, *SMALL, "--checkpoint-every", "1") == 0
     first, second = (Path(f"runs/forecast-shop_sales-00{k}") for k in (1, 2))

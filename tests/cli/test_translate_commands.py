@@ -199,6 +199,7 @@ def test_the_stored_table_and_that_of_other_pairs(run, file, capfd):
         (["predict", RUN, "a", "--text", "a"], "--text must be given without FILE"),
         (["predict", RUN, "none.txt"], "none.txt: path: the file must exist"),
         (["predict", RUN, "--text", "a", "--beam", "0"], "beam must be 1 to 1,000; got 0"),
+        (["predict", RUN, "--text", "a", "--n-best", "0"], "n_best must be 1 to 1,000; got 0"),
         (
             ["predict", RUN, "--text", "a", "--beam", "2", "--n-best", "3"],
             "n_best must not exceed beam",

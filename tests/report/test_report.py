@@ -71,6 +71,14 @@ def test_strings_from_outside_are_escaped_everywhere():
     assert "<script" not in html
 
 
+def test_nothing_is_cut_off_at_the_right():
+    html = Page("t", "v", True, ()).html()
+    rules = dict(re.findall(r"^(\w+) \{ (.*) \}$", html, re.MULTILINE))
+    assert "white-space: pre-wrap" in rules["pre"]
+    assert "white-space: normal" in rules["th"], "a head takes two lines before a column is cut"
+    assert "<th>ECE&nbsp;%</th>" in Table("", ["ECE %"], [["1"]]).html()
+
+
 def test_the_page_needs_nothing_from_elsewhere():
     html = Page("t", "v", True, (Section("h", page.paragraph("p")),)).html()
     check(html)

@@ -36,7 +36,7 @@ Start with:
 
 elman demo forecast                      the whole job, on data that comes along
 elman demo vanishing                     a lesson: why gradients vanish
-elman data sales.csv                     what is understood of a file
+elman data sales.csv                     what is understood of a table
 elman train forecast sales.csv --h 28    train, compare, report
 elman predict runs/forecast-sales-001    the next 28 values of each series
 elman train language book.txt            a model of text
@@ -173,9 +173,11 @@ def _data() -> Any:
         /,
         **given: Any,
     ) -> None:
-        """Say what is understood of a file, and the command that trains on it.
+        """Say what is understood of a table of series, and the command that trains on it.
 
-        What is left out is found, where the file tells it.
+        What is left out is found, where the file tells it. Of texts and of
+        examples with classes `elman train language`, `classify` and `translate`
+        say it before they train.
         """
         data_command.describe(file, Reading(**given))
 

@@ -32,7 +32,9 @@ def write_results(run: Path, model: Classifier) -> None:
     title = f"{run.name}: {len(model.classes_)} classes, by {model.cell.__name__}"
     words = "\n".join(_next(run, model))
     history, toml = run / HISTORY, settings_text(run)
-    html = page.build(title, model.settings, fitted, history, toml, words)
+    data = run_folder.read_settings(run)["data"]
+    files = {part: Path(data[part]).name for part in ("validation", "test") if part in data}
+    html = page.build(title, model.settings, fitted, history, toml, words, files)
     write_report(run, html)
 
 
@@ -40,6 +42,8 @@ def say_results(run: Path, model: Classifier) -> None:
     """Print the verdict and the table, and say what to do next."""
     say()
     print_verdict(model.fitted.evaluation)
+    for note in model.fitted.notes:
+        say(f"note: {note}")
     say_written(run, _next(run, model))
 
 

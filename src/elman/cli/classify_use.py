@@ -1,11 +1,12 @@
 """`elman predict` and `evaluate` for classifiers."""
 
 import csv
+import dataclasses
 import io
 from pathlib import Path
 from typing import Any
 
-from elman.cli import use
+from elman.cli import standard_input, use
 from elman.cli.console import command, result, say, write
 from elman.cli.results import print_verdict
 from elman.cli.use import Cells
@@ -23,18 +24,37 @@ def load(run: Path, cell: str, cells: Cells) -> Classifier:
 def predict(
     run: Path, file: Path | None, text: str | None, output: Path | None, cell: str, cells: Cells
 ) -> None:
-    """Print or write the class and the probabilities of each example, as CSV."""
+    """Print or write the class and the probabilities of each example, as CSV.
+
+    They are the rows of `file`, `text` alone, or the lines of standard input.
+    """
     model = load(run, cell, cells)
-    if (file is None) == (text is None):
-        raise ValueError(
-            "FILE or --text must be given, one of them; for instance: "
-            f"{command(['predict', run, 'new.csv'])}"
-        )
-    given: Any = file if text is None else [text]
-    found = read_examples(given, model.settings, labelled=False)
+    if file is not None and text is not None:
+        raise ValueError("--text must be given without FILE; got both; leave one out")
+    if file is None and text is None:
+        found = _of_standard_input(run, model)
+    else:
+        given: Any = file if text is None else [text]
+        found = read_examples(given, model.settings, labelled=False)
     for note in found.notes:
         say(f"note: {note}")
     write(_rows(model, found), output)
+
+
+def _of_standard_input(run: Path, model: Classifier) -> Examples:
+    """A text on each line, numbered from 1 as those of a file are."""
+    if model.fitted.reader.lexicon is None:
+        raise ValueError(
+            "FILE must be given, for a classifier of numbers does not read standard input; got "
+            f"none; for instance: {command(['predict', run, 'new.csv'])}"
+        )
+    given = list(standard_input.lines(model.settings.encoding))
+    if not given:
+        raise ValueError("standard input: must have a text on a line; got nothing; give some")
+    found = read_examples(given, model.settings, labelled=False)
+    numbers = tuple(str(number) for number in range(1, len(given) + 1))
+    places = tuple(f"line {number}" for number in numbers)
+    return dataclasses.replace(found, name="standard input", places=places, names=numbers)
 
 
 def _rows(model: Classifier, found: Examples) -> str:

@@ -1,14 +1,13 @@
 """`elman predict` and `evaluate` for translators."""
 
-import codecs
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from elman.cli import use
+from elman.cli import standard_input, use
 from elman.cli.console import result, say
 from elman.cli.results import print_verdict
 from elman.cli.use import Cells
@@ -86,7 +85,7 @@ def predict(
 
 def _translated(model: Translator, blocks: Iterable[list[str]], wanted: Wanted) -> Iterator[str]:
     """Lines to print: a translation each, or with several a row each."""
-    several = wanted.n_best or 1
+    several = 1 if wanted.n_best is None else wanted.n_best
     given: dict[str, Any] = {"beam": wanted.beam, "length_penalty": wanted.length_penalty}
     if wanted.beam is None and several > model.settings.beam:
         given["beam"] = several
@@ -108,7 +107,7 @@ def _lines(file: Path | None, text: str | None, encoding: str) -> Iterator[list[
         yield from _many(_of_blocks(Source(file.name, file).blocks(check_encoding(encoding))))
     else:
         interactive = sys.stdin.isatty()
-        lines = _standard_input(encoding)
+        lines = standard_input.lines(encoding)
         yield from ([line] for line in lines) if interactive else _many(lines)
 
 
@@ -125,20 +124,6 @@ def _of_blocks(blocks: Iterable[str]) -> Iterator[str]:
         yield from whole
     if rest:
         yield rest
-
-
-def _standard_input(encoding: str) -> Iterator[str]:
-    raw: IO[Any] = getattr(sys.stdin, "buffer", sys.stdin)
-    decode = codecs.getdecoder(check_encoding(encoding))
-    for number, line in enumerate(raw, 1):
-        try:
-            text = line if isinstance(line, str) else decode(line)[0]
-        except UnicodeDecodeError as error:
-            raise ValueError(
-                f"standard input: line {number}: the text must be {encoding.upper()}; got the "
-                f"byte 0x{line[error.start]:02x}; save it as {encoding.upper()}"
-            ) from None
-        yield text.rstrip("\r\n")
 
 
 def evaluate(run: Path, data: Path | None, how: Measuring, cell: str, cells: Cells) -> None:

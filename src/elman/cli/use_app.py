@@ -44,8 +44,9 @@ def predict(cells: tuple[type[Cell], ...]) -> Any:
         """Print forecasts, the class of each example, or translations.
 
         A forecast is a row of CSV: name, time, `elman` and its intervals. So is
-        a class: row, label, and the probability of each class. A translator
-        translates each line of FILE, --text or standard input.
+        a class: row, label, and the probability of each class. Classifiers of
+        texts and translators take FILE, --text, or a text on each line of
+        standard input.
         """
         found = use.task_of(run)
         own = {"forecast": forecast_use.Ahead, "translate": translate_use.Wanted}

@@ -121,8 +121,12 @@ def _wide(
     return Columns(None, time, targets, asked.target, reasons, ignored, wide=True)
 
 
-def check_present(table: Table, role: str, name: str) -> None:
-    """Raises DataError, with the nearest name, where there is no such column."""
+def check_present(table: Table, role: str, name: str, more: str = "") -> None:
+    """Raises DataError, with the nearest name, where there is no such column.
+
+    Args:
+        more: a further repair.
+    """
     names = table.frame.columns
     if name in names:
         return
@@ -130,7 +134,7 @@ def check_present(table: Table, role: str, name: str) -> None:
     flag = table.flag(role)
     hint = f"did you mean {near[0]!r}?" if near else f"name one of them with {flag}"
     listed = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
-    raise table.refuse(f"column {name!r}", f"{role} must be a column", listed, hint)
+    raise table.refuse(f"column {name!r}", f"{role} must be a column", listed, hint + more)
 
 
 def _time(table: Table, reasons: dict[str, str]) -> str:

@@ -31,8 +31,8 @@ class Table:
         return "\n".join([*lines, *([marked + self.note] if marked or self.note else [])])
 
     def html(self) -> str:
-        """A `<table>` with every cell escaped."""
-        head = "".join(f"<th>{escape(name)}</th>" for name in self.heads)
+        """A `<table>` with every cell escaped; a head may take two lines, but keeps its unit."""
+        head = "".join(f"<th>{escape(name).replace(' %', '&nbsp;%')}</th>" for name in self.heads)
         body = "".join(
             f"<tr{' class=best' if k == self.best else ''}>"
             + "".join(f"<td>{escape(cell)}</td>" for cell in row)

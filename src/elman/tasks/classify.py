@@ -40,7 +40,7 @@ from elman.tasks.classifying.examples import Examples, read_examples
 from elman.tasks.classifying.fitted import Fitted
 from elman.tasks.classifying.influence import Influence, influence
 from elman.tasks.classifying.judging import Judge, judge_of
-from elman.tasks.classifying.learning import Data, Job, divided, evaluated, learn
+from elman.tasks.classifying.learning import Data, Job, divided, evaluated, learn, understood
 from elman.tasks.classifying.measuring import probabilities
 from elman.tasks.classifying.settings import (
     DEFAULT_EPOCHS,
@@ -145,6 +145,8 @@ class Classifier:
         found = self.read(data)
         f = budgeted(self.fit_settings, self.settings, len(found))
         split = divided(found, self.settings, f.seed, *parts)
+        for name, words in understood(split):
+            say(f"  {name:<11} {words}")
         job = Job(self.cell, self.settings, f, train, say)
         run = None if run_dir is None else Path(run_dir)
         self._fitted = learn(job, split, run, resume=resume, progress=progress)

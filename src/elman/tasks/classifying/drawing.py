@@ -28,11 +28,31 @@ def reliability(ax: "Axes", fitted: Fitted, several: bool) -> "Axes":
 
 
 def how_sure(ax: "Axes", fitted: Fitted, several: bool) -> "Axes":
-    """How many examples have each probability. Raises RuntimeError as `reliability` does."""
+    """How many examples have each probability; of several labels, how many times one was judged.
+
+    Raises:
+        RuntimeError: as `reliability` does.
+    """
     counts = _bins(fitted, several)[2]
     width = 1 / len(counts)
     ax.bar((np.arange(len(counts)) + 0.5) * width, counts, 0.9 * width, color=plots.MODEL)
-    return _named(ax, "examples")
+    return _named(ax, "examples times classes" if several else "examples")
+
+
+LINES = {plots.MODEL: "blue", plots.BASELINE: "orange", plots.QUIET: "grey"}
+"""Colours of the columns of a sequence, and their names: as many are drawn."""
+
+_TITLE = 36  # characters that fit above one of three pictures side by side
+
+
+def sequence(ax: "Axes", values: Any, title: str) -> "Axes":
+    """A sequence of numbers (T, D) against its steps, a line for each of its first columns."""
+    for column, colour in zip(np.asarray(values).T, LINES, strict=False):
+        ax.plot(np.arange(1, len(column) + 1), column, color=colour, linewidth=1.1)
+    ax.locator_params(axis="x", integer=True)
+    # Beyond Latin, Greek and Cyrillic the font has gaps, of which matplotlib warns.
+    words = "".join(letter if letter < "\u0530" else "?" for letter in title)
+    return plots.titled(ax, words if len(words) <= _TITLE else words[: _TITLE - 3] + "...")
 
 
 def _bins(fitted: Fitted, several: bool) -> Any:

@@ -1,14 +1,16 @@
 """The report of a classifier: an HTML page."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from elman.report import Page, Section, Table, page, plots
 from elman.tasks.classifying.counting import BAG, FEEDFORWARD, MAJORITY, SUMMARY
-from elman.tasks.classifying.drawing import how_sure, reliability
+from elman.tasks.classifying.drawing import LINES, how_sure, reliability, sequence
 from elman.tasks.classifying.evaluation import WORDS
 from elman.tasks.classifying.fitted import Fitted, Judged
 from elman.tasks.classifying.influence import column_losses, influence
@@ -19,12 +21,19 @@ from elman.tasks.shared import examined
 
 _CLASSES = 20  # in a confusion matrix
 _MISTAKES = 12
+_DRAWN = 6  # of them, where they are sequences of numbers
 _EXPLAINED = 6
 _CHARACTERS = 300
 
 
 def build(
-    title: str, s: ClassifySettings, fitted: Fitted, history: Path, toml: str, next_steps: str
+    title: str,
+    s: ClassifySettings,
+    fitted: Fitted,
+    history: Path,
+    toml: str,
+    next_steps: str,
+    files: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """The page of a run, as HTML.
 
@@ -33,6 +42,7 @@ def build(
         history: `history.jsonl` of the run.
         toml: the settings as TOML.
         next_steps: commands to try next.
+        files: names of those that `validation` and `test` came from; drawn where they are not told.
     """
     evaluation, judged = fitted.evaluation, fitted.judged
     if judged is None:
@@ -46,7 +56,7 @@ def build(
         Section("Learning curve", _curve(fitted, history)),
         *examined(fitted.result),
         Section("What was understood", page.definitions(list(fitted.understood))),
-        Section("How it was measured", _method(s, fitted)),
+        Section("How it was measured", _method(s, fitted, files)),
         Section("Settings", page.preformatted(toml)),
         Section("Next", page.preformatted(next_steps)),
     ]
@@ -85,23 +95,40 @@ def _mattered(fitted: Fitted, s: ClassifySettings, judged: Judged) -> str:
         return Table("", ["column", "log loss"], rows, note).html()
     words = (
         "Each word is left out in turn. Blue speaks for the class, orange against it; the "
-        "difference in log-odds shows under the pointer."
+        f"difference in log-odds shows under the pointer. From {judged.examples.name}."
     )
     parts = [page.paragraph(words, "note")]
-    for k in _varied(fitted, judged):
+    for k in _varied(fitted, s, judged):
         found = influence(fitted, s.several, judged.examples.inputs[k][:2000])
-        true = ", ".join((judged.examples.labels or ((),))[k]) or "none"
-        head = f"{judged.examples.places[k]}: {found.label}, {found.probability:.0%} sure"
-        parts.append(page.paragraph(f"{head}; it is {true}") + found.html())
+        given, true = _said_and_true(fitted, s, judged, k)
+        head = f"{judged.examples.places[k]}: {given}, {found.probability:.0%} sure; it is {true}"
+        if s.several:
+            speaks = f"in colour, what speaks for {found.label}, {found.probability:.0%} sure"
+            head = f"{judged.examples.places[k]}: {given}; it is {true}; {speaks}"
+        parts.append(page.paragraph(head) + found.html())
     return "".join(parts)
 
 
-def _varied(fitted: Fitted, judged: Judged) -> list[int]:
+def _said_and_true(fitted: Fitted, s: ClassifySettings, judged: Judged, k: int) -> tuple[str, str]:
+    """The classes that example `k` was given, and those that it has."""
+    names, flags = fitted.reader.classes, (_chosen(s, judged)[k], judged.flags[k])
+    given, true = (", ".join(names[c] for c in np.flatnonzero(one)) or "none" for one in flags)
+    return given, true
+
+
+def _chosen(s: ClassifySettings, judged: Judged) -> Any:
+    """Which classes each example was given: (N, C)."""
+    found = judged.found
+    return found >= 0.5 if s.several else np.arange(found.shape[1]) == found.argmax(1)[:, None]
+
+
+def _varied(fitted: Fitted, s: ClassifySettings, judged: Judged) -> list[int]:
     """Examples of several classes, neither very short nor very long, wrong ones among them."""
     lengths = np.asarray([len(one.split()) for one in judged.examples.inputs])
     middling = np.flatnonzero((lengths >= min(8, lengths.max())) & (lengths <= 60))
     candidates = middling if middling.size >= _EXPLAINED else np.arange(len(lengths))
-    truth, right = judged.flags.argmax(1), judged.flags.argmax(1) == judged.found.argmax(1)
+    truth = np.where(judged.flags.any(1), judged.flags.argmax(1), -1)
+    right = (_chosen(s, judged) == judged.flags).all(1)
     found: list[int] = []
     for wanted in (False, True):
         for k in range(len(fitted.reader.classes)):
@@ -113,28 +140,50 @@ def _varied(fitted: Fitted, judged: Judged) -> list[int]:
 
 def _worst(fitted: Fitted, s: ClassifySettings, judged: Judged) -> str:
     pairs = worst(fitted, s, judged)
-    return page.definitions(pairs) if pairs else page.paragraph("There are none.")
+    if not pairs:
+        return page.paragraph("There are none.")
+    note = f"From {judged.examples.name}, the surest first."
+    drawn = _drawn(fitted, s, judged) if fitted.reader.lexicon is None else ""
+    return page.paragraph(note, "note") + page.definitions(pairs) + drawn
+
+
+def _drawn(fitted: Fitted, s: ClassifySettings, judged: Judged) -> str:
+    """The first of the worst mistakes as curves, where they are sequences of numbers."""
+    rows, scaling = _worst_rows(s, judged)[:_DRAWN], fitted.reader.scaling
+    assert scaling is not None
+    _, axes = plots.figure(-(-len(rows) // 3), 3, height=1.9)
+    for ax, k in zip(axes, rows, strict=False):
+        given, true = _said_and_true(fitted, s, judged, k)
+        values = (judged.examples.inputs[k] - scaling.mean) / scaling.std
+        sequence(ax, values, f"{judged.examples.places[k]}: {given}; it is {true}")
+    for ax in axes[len(rows) :]:
+        ax.set_axis_off()
+    named = zip(fitted.reader.columns, LINES.values(), strict=False)
+    lines = ", ".join(f"{column} in {colour}" for column, colour in named)
+    caption = f"Against steps, in standard deviations of the training part: {lines}."
+    return page.figure(plots.svg(axes[0]), caption)
 
 
 def worst(fitted: Fitted, s: ClassifySettings, judged: Judged) -> list[tuple[str, str]]:
     """Where the network was wrong and most sure of it: what was said, and the example."""
-    names = fitted.reader.classes
-    sure = np.where(judged.flags, 1 - judged.found, judged.found)
-    costs = sure.max(1)
-    chosen = (judged.found >= 0.5) if s.several else _top(judged.found)
-    wrong = np.flatnonzero((chosen != judged.flags).any(1))
-    order = wrong[np.argsort(-costs[wrong], kind="stable")][:_MISTAKES].tolist()
+    costs = _costs(judged)
     pairs = []
-    for k in order:
-        given = ", ".join(names[c] for c in np.flatnonzero(chosen[k])) or "none"
-        true = ", ".join(names[c] for c in np.flatnonzero(judged.flags[k])) or "none"
+    for k in _worst_rows(s, judged):
+        given, true = _said_and_true(fitted, s, judged, k)
         where = judged.examples.places[k]
         pairs.append((f"{where}: {given}, {costs[k]:.0%} sure; it is {true}", _shown(judged, k)))
     return pairs
 
 
-def _top(found: Any) -> Any:
-    return np.arange(found.shape[1]) == found.argmax(1)[:, None]
+def _costs(judged: Judged) -> Any:
+    """The largest probability of what is wrong, for each example: (N,)."""
+    return np.where(judged.flags, 1 - judged.found, judged.found).max(1)
+
+
+def _worst_rows(s: ClassifySettings, judged: Judged) -> list[int]:
+    wrong = np.flatnonzero((_chosen(s, judged) != judged.flags).any(1))
+    found: list[int] = wrong[np.argsort(-_costs(judged)[wrong], kind="stable")][:_MISTAKES].tolist()
+    return found
 
 
 def _shown(judged: Judged, k: int) -> str:
@@ -171,10 +220,20 @@ def _curve(fitted: Fitted, history: Path) -> str:
         "Left: nats a label on batches, with dropout. Right: averaged weights on validation; the "
         "dot marks those that are kept."
     )
+    if fitted.bag is not None:
+        caption += f" Of the network alone, without the scores of the {BAG}."
     return page.figure(plots.svg(right), caption)
 
 
-def _method(s: ClassifySettings, fitted: Fitted) -> str:
+def _parts(files: Mapping[str, str]) -> str:
+    found = [f"{part} from {file}" for part, file in files.items()]
+    drawn = "drawn so that each class has its share, and equal examples are in one part"
+    if len(found) == 1:
+        drawn = f"the others {drawn}"
+    return "; ".join([*found, *([drawn] if len(found) < 2 else [])])
+
+
+def _method(s: ClassifySettings, fitted: Fitted, files: Mapping[str, str]) -> str:
     pairs = [("network", f"{size(fitted.network):,} parameters, {s.cell}")]
     if fitted.bag is not None:
         words = "by a weight that makes the log loss on validation least; one row has it alone"
@@ -185,7 +244,7 @@ def _method(s: ClassifySettings, fitted: Fitted) -> str:
         pairs.append(("training", f"{words}; the best was {found.best_step:,}"))
     pairs += [
         ("chosen by", f"{WORDS[s.chosen_by]} on validation"),
-        ("parts", "drawn so that each class has its share, and equal examples are in one part"),
+        ("parts", _parts(files)),
         (MAJORITY, "how often each class occurs in the training part"),
     ]
     if fitted.reader.lexicon is None:

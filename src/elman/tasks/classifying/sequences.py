@@ -14,7 +14,7 @@ from elman.data.errors import refusal, shown
 from elman.data.numbers import is_number_like, parse_numbers
 from elman.data.table import Table
 from elman.data.text import Source
-from elman.data.times import parse_times
+from elman.data.times import is_integer_like, is_time_like, parse_times
 from elman.tasks.classifying.examples import Examples, Floats, row_labels
 from elman.tasks.classifying.held import Labels
 from elman.tasks.classifying.settings import ClassifySettings
@@ -36,7 +36,7 @@ def from_table(table: Table, settings: ClassifySettings, labelled: bool) -> Exam
     label = label_column(table, settings.label, taken) if labelled else settings.label
     columns = _columns(table, settings, [*taken, label])
     keys, first, group = _grouped(table, settings.id)
-    ticks = parse_times(table, settings.time)[0] if settings.time else np.arange(len(group))
+    ticks = _times(table, settings.time) if settings.time else np.arange(len(group))
     order = np.lexsort((ticks, group))
     if settings.time:
         _check_times(table, settings, order, group, ticks)
@@ -54,6 +54,22 @@ def from_table(table: Table, settings: ClassifySettings, labelled: bool) -> Exam
     places = tuple(f"{settings.id} {shown(key)}" for key in keys)
     found = Examples(table.name, inputs, gaps, labels, places, tuple(keys), tuple(columns))
     return replace(found, understood=tuple(understood), notes=table.notes, sha256=table.sha256)
+
+
+def _times(table: Table, name: str) -> Any:
+    """Ticks of dates and of whole numbers; numbers with fractions as they are."""
+    column = table.frame[name]
+    whole = is_integer_like(column) or is_time_like(column)
+    if whole or not is_number_like(column):
+        return parse_times(table, name)[0]
+    found = parse_numbers(table, name, "time")
+    missing = np.isnan(found)
+    if missing.any():
+        row = int(missing.argmax())
+        place, rule = f"{table.place(row)}, column {name!r}", "a time is needed in each row"
+        came = shown(column[row]) if column[row] else "an empty cell"
+        raise table.refuse(place, rule, came, "mend the cell or remove the row")
+    return found
 
 
 def _columns(table: Table, settings: ClassifySettings, taken: Iterable[str]) -> list[str]:

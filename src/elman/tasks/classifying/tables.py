@@ -271,7 +271,9 @@ def _file_text(file: Path, name: str, encoding: str) -> str:
 
 
 def text_column(table: Table, asked: str) -> str:
-    """The column of the texts: as asked for, or by its name, or the one of longest texts.
+    """The column of the texts: as asked for, or by its name.
+
+    Lines of text and folders have no columns of their own: of them `asked` is the texts.
 
     Raises:
         DataError: there is none of that name, or none that is text.
@@ -281,8 +283,10 @@ def text_column(table: Table, asked: str) -> str:
     from elman.data.columns import check_present
 
     names = table.frame.columns
+    if asked not in names and _without_columns(table):
+        return TEXT
     if asked:
-        check_present(table, "text", asked)
+        check_present(table, "text", asked, _as_in_training(asked))
         if table.frame[asked].dtype not in (pl.String, pl.Categorical, pl.Enum, pl.Null):
             rule, came = "texts are needed", str(table.frame[asked].dtype)
             raise table.refuse(f"column {asked!r}", rule, came, "name the column of the texts")
@@ -291,20 +295,39 @@ def text_column(table: Table, asked: str) -> str:
 
 
 def label_column(table: Table, asked: str, taken: Iterable[str]) -> str:
-    """The column of the labels: as asked for, or by its name.
+    """The column of the labels: as asked for, or by its name; of a folder, the classes.
 
     Raises:
         DataError: there is none of that name, or none with a usual name.
     """
     from elman.data.columns import check_present
 
+    if (
+        asked not in table.frame.columns
+        and LABEL in table.frame.columns
+        and _without_columns(table)
+    ):
+        return LABEL
     if asked:
-        check_present(table, "label", asked)
+        check_present(table, "label", asked, _as_in_training(asked))
         return asked
     rest = [name for name in table.frame.columns if name not in set(taken)]
     if len(rest) == 1:
         return rest[0]
     return _by_name(table, _LABEL_NAMES, "label", rest)
+
+
+def _as_in_training(asked: str) -> str:
+    """What mends a file that a trained model is given."""
+    return f"; for a model that is trained, call the column {asked!r} as in training"
+
+
+def _without_columns(table: Table) -> bool:
+    """Whether its columns were made here, of lines of text or of a folder."""
+    names = table.frame.columns
+    if table.path is None:
+        return False
+    return names == [TEXT, LABEL, FILE] if table.path.is_dir() else names == [TEXT]
 
 
 _TEXT_NAMES = ("text", "review", "sentence", "content", "body", "comment", "tweet", "message")
