@@ -69,7 +69,7 @@ def read(task: str, path: Path) -> str:
     if task == "classify":
         from elman.tasks.classify import Classifier, ClassifySettings
         from elman.tasks.classifying.batches import Bunches
-        from elman.tasks.classifying.counting import bags
+        from elman.tasks.classifying.counting import bags, learnt_from
         from elman.tasks.classifying.learning import divided
 
         s = ClassifySettings()
@@ -77,7 +77,8 @@ def read(task: str, path: Path) -> str:
         train = data.train
         batches = Bunches(train.encoded, train.flags, False, s.batch_size, 0, s.longest)
         assert batches[0].x.shape[0] == s.batch_size
-        return f"{len(train.encoded):,} examples, {bags(data)[2][0].features:,} words and pairs"
+        counted = bags(data, learnt_from(data)[0])[2][0].features
+        return f"{len(train.encoded):,} examples, {counted:,} words and pairs"
     from elman.tasks.translate import Translator
     from elman.tasks.translating.batches import ByLength
     from elman.tasks.translating.examples import prepare

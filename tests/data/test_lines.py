@@ -5,7 +5,7 @@ import gc
 import numpy as np
 import pytest
 
-from elman.data.lines import Lines, Numbers, Rows, columns, filed, lines
+from elman.data.lines import Lines, Rows, columns, digests, in_columns, joined_tokens, lines
 from elman.data.text import BLOCK, Source
 
 TEXTS = ("one", "", "größe 😀", "a\ud800b", "x" * 70_000)
@@ -66,25 +66,40 @@ def test_rows_are_the_arrays():
     assert len(Rows([], np.dtype(np.uint16))) == 0
 
 
-@pytest.mark.parametrize("count", [0, 5, 200_000])
-def test_numbers_are_those_that_were_appended(count):
-    found = Numbers()
-    for k in range(min(count, 70_000)):
-        found.append(-k)
-    found.extend(np.arange(70_000, count, dtype=np.int32))
-    expected = np.concatenate([-np.arange(min(count, 70_000)), np.arange(70_000, count)])
-    assert np.array_equal(found.mapped(), expected)
-    found.close()
+@pytest.mark.parametrize("together", [1, 2, 100])
+@pytest.mark.parametrize("size", [1, 4, 1 << 20])
+def test_texts_in_blocks_are_those_one_by_one(together, size, monkeypatch):
+    monkeypatch.setattr("elman.data.lines._TOGETHER", together)
+    monkeypatch.setattr("elman.data.lines._BYTES", size)
+    raw = [text.encode("utf-8", "surrogatepass") for text in TEXTS]
+    for found, expected in (
+        (lines(TEXTS), raw),
+        (lines(TEXTS).pick(np.array([3, 0, 0], np.uint8)), [raw[3], raw[0], raw[0]]),
+        (lines([]), []),
+    ):
+        blocks = list(found.raw_blocks())
+        assert [one for block in blocks for one in block] == expected
+        assert all(0 < len(block) <= together for block in blocks)
+        assert all(sum(map(len, block[1:])) < size for block in blocks)
+        assert list(found) == [one.decode("utf-8", "surrogatepass") for one in expected]
+        assert np.array_equal(found.digests(), digests(expected))
 
 
-def test_what_is_filed_is_the_same_and_may_be_written():
-    values = np.arange(6.0, dtype=np.float32).reshape(2, 3)
-    found = filed(values)
-    assert np.array_equal(found, values)
-    assert found.dtype == values.dtype
-    found[0, 0] = 9
-    assert values[0, 0] == 0
-    assert filed(np.zeros(0)).size == 0
+def test_columns_of_blocks_are_those_of_rows():
+    rows = [(text, f"{k}") for k, text in enumerate((*TEXTS, *TEXTS[:2]))]
+    blocks = [list(zip(*some, strict=True)) for some in (rows[:2], rows[2:5], rows[5:])]
+    assert in_columns(iter(blocks)) == columns(rows)
+    assert in_columns([([], [])]) == [(), ()]
+    assert in_columns([]) == []
+
+
+def test_joined_tokens_are_those_of_each_text():
+    blocks = [(np.array([5, 300, 7]), np.array([2, 0, 1])), (np.array([9]), np.array([1]))]
+    tokens, starts = joined_tokens(iter(blocks), np.uint16)
+    assert tokens.dtype == np.uint16
+    assert tokens.tolist() == [5, 300, 7, 9]
+    assert starts.tolist() == [0, 2, 2, 3, 4]
+    assert [one.tolist() for one in joined_tokens([], np.uint8)] == [[], [0]]
 
 
 @pytest.mark.parametrize("size", [3, BLOCK - 1, BLOCK, 2 * BLOCK + 5])

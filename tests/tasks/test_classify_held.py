@@ -3,8 +3,7 @@
 import gzip
 import hashlib
 import json
-import subprocess
-import sys
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -14,12 +13,13 @@ import torch
 
 from elman.data import DataError
 from elman.data.lines import Lines
-from elman.tasks.classify import Classifier
+from elman.tasks.classify import Classifier, ClassifySettings
 from elman.tasks.classifying import linear, page, splits
 from elman.tasks.classifying.batches import Bunches
 from elman.tasks.classifying.examples import Examples
-from elman.tasks.classifying.held import Labels, Numbered, Tokens, lengths_of
-from elman.tasks.classifying.reader import tokens_of
+from elman.tasks.classifying.held import Flags, Labels, Numbered, Tokens, in_runs, lengths_of
+from elman.tasks.classifying.learning import divided
+from elman.tasks.classifying.reader import sizes, tokens_of
 from elman_runtime.bag import features_of
 
 DRAW = np.random.Generator(np.random.Philox(4))
@@ -170,6 +170,18 @@ def test_parts_are_those_of_an_example_at_a_time(several):
     )
 
 
+def test_firsts_are_those_of_equal_keys(monkeypatch):
+    draw = np.random.Generator(np.random.Philox(9))
+    known = draw.integers(0, 1 << 64, 70, np.uint64)
+    for bucket in (16, 2):
+        monkeypatch.setattr(splits, "_BUCKET", bucket)
+        for count in (0, 1, 5, 300):
+            keys = known[draw.integers(0, 70, count)]
+            seen = {}
+            expected = [seen.setdefault(key, k) for k, key in enumerate(keys.tolist())]
+            assert splits._firsts(keys).tolist() == expected
+
+
 def slow_plan(lengths, rows, seed, epoch):
     """The examples of each batch of an epoch: in pools of 50 batches sorted by length."""
     draw = np.random.Generator(np.random.Philox(key=[seed, 1], counter=epoch))
@@ -184,7 +196,7 @@ def test_batches_are_those_of_an_example_at_a_time():
     draw = np.random.Generator(np.random.Philox(5))
     texts = [np.full(int(n), k + 1) for k, n in enumerate(draw.integers(1, 9, 330))]
     flags = draw.random((330, 2)) < 0.5
-    bunches = Bunches(Tokens(texts, 400), flags, True, 3, 7, 5)
+    bunches = Bunches(Tokens(in_runs(texts), 400), flags, True, 3, 7, 5)
     assert len(bunches) == 110
     for epoch in (0, 1):
         plan = slow_plan([min(5, len(one)) for one in texts], 3, 7, epoch)
@@ -200,7 +212,7 @@ def test_flags_are_the_labels():
     topics = [";".join(w for w in ("film", "plot", "the") if w in text) for text in TEXTS]
     model.fit({"text": TEXTS, "label": topics})
     found = model.read({"text": TEXTS[:9], "label": topics[:9]})
-    flags = model.fitted.reader.flags(found)
+    flags = model.fitted.reader.flags(found).whole()
     assert [
         ";".join(name for name, has in zip(model.classes_, row, strict=True) if has)
         for row in flags.tolist()
@@ -210,6 +222,63 @@ def test_flags_are_the_labels():
         for name in model.classes_
         if any(name in one for one in topics[:9])
     }
+
+
+def test_flags_are_an_array_of_them():
+    draw = np.random.Generator(np.random.Philox(10))
+    table, codes = draw.random((5, 3)) < 0.5, draw.integers(0, 5, 90)
+    found, expected = Flags(table, codes), table[codes]
+    assert (len(found), found.shape) == (90, (90, 3))
+    assert np.array_equal(found.whole(), expected)
+    assert np.array_equal(found[codes], expected[codes])
+    assert np.array_equal(found[:7], expected[:7])
+    assert np.array_equal(found.sum(0), expected.sum(0))
+    assert np.array_equal(found.mean(0), expected.mean(0))
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 90])
+def test_sizes_are_the_least_the_median_and_the_largest(count):
+    lengths = np.random.Generator(np.random.Philox(count)).integers(0, 50, count)
+    found = sizes(Tokens(in_runs([np.zeros(n, int) for n in lengths.tolist()]), 2))
+    assert found == (lengths.min(), int(np.median(lengths)), lengths.max())
+
+
+@pytest.mark.parametrize("width", [0, 3])
+def test_runs_of_tokens_are_those_of_each_text(width, monkeypatch):
+    draw = np.random.Generator(np.random.Philox(11))
+    shape = (width,) if width else ()
+    texts = [draw.integers(0, 300, (int(n), *shape)) for n in draw.integers(0, 6, 60)]
+    monkeypatch.setattr("elman.tasks.classifying.held._RUN", 8)
+    for given in (texts, Tokens(in_runs(texts), 300, width)):
+        runs = list(in_runs(given))
+        assert len(runs) > 5
+        assert all(len(ids) == lengths.sum() for ids, lengths in runs)
+        assert np.array_equal(np.concatenate([ids for ids, _ in runs]), np.concatenate(texts))
+        assert np.concatenate([each for _, each in runs]).tolist() == list(map(len, texts))
+    assert list(in_runs([])) == list(in_runs(Tokens([], 300, width))) == []
+
+
+@pytest.mark.parametrize("tokens", [1, 40, 1 << 31])
+def test_features_of_many_texts_are_those_of_each(tokens):
+    # Of so many tokens a feature and its text are not one number but for two texts at a time.
+    draw = np.random.Generator(np.random.Philox(6))
+    texts = [draw.integers(0, min(40, tokens), int(n)) for n in draw.integers(0, 12, 90)]
+    found, each = linear.features_of_texts(np.concatenate(texts), lengths_of(texts), tokens)
+    expected = [features_of(ids, tokens) for ids in texts]
+    assert np.array_equal(found, np.concatenate(expected))
+    assert each.tolist() == list(map(len, expected))
+
+
+def test_blocks_of_words_end_with_the_text_that_fills_them(monkeypatch):
+    monkeypatch.setattr(linear, "_BLOCK", 5)
+    monkeypatch.setattr(linear, "_SAMPLE", 2)
+    texts = [np.arange(n) for n in (3, 0, 1, 3, 9, 2, 1)]
+    bag = linear.Bag(texts, 20)
+    # Of 5, 0, 1, 5, 17, 3 and 1 words and pairs.
+    sizes = [len(one.offsets) for one in bag.rows(texts).blocks]
+    assert sizes == [3, 2, 2]
+    assert [len(one.offsets) for one in bag.rows([]).blocks] == [0]
+    assert [len(one.offsets) for one in bag.rows(texts[:3]).blocks] == [3]
 
 
 def test_words_and_pairs_in_many_blocks_are_those_of_one(monkeypatch):
@@ -250,12 +319,12 @@ def test_what_is_held_is_what_was_given():
     assert (len(places), places[3], list(places[1:3])) == (398, "line 5", ["line 3", "line 4"])
     assert list(places.pick(np.array([300, 0]))) == ["line 302", "line 2"]
     texts = [np.array([1, 70_000]), np.zeros(0, np.int64), np.array([5])]
-    found = Tokens(texts, 70_001)
+    found = Tokens(in_runs(texts), 70_001)
     assert [one.tolist() for one in found] == [one.tolist() for one in texts]
     assert [one.tolist() for one in found[1:]] == [[], [5]]
     assert found[0].dtype == np.int64
     assert lengths_of(found).tolist() == lengths_of(texts).tolist() == [2, 0, 1]
-    wide = Tokens([np.arange(6).reshape(2, 3)], 300, 3)
+    wide = Tokens(in_runs([np.arange(6).reshape(2, 3)]), 300, 3)
     assert wide[0].tolist() == [[0, 1, 2], [3, 4, 5]]
     assert wide.lengths.tolist() == [2]
     assert Labels.of([("a",), (), ("a",)])[1:].codes.tolist() == [1, 0]
@@ -269,36 +338,44 @@ def test_tokens_lie_where_their_texts_do():
         assert np.array_equal(a, b)
 
 
-MEMORY = """
-import sys
-from pathlib import Path
-from resource import RUSAGE_SELF, getrusage
-from elman.tasks.classify import Classifier, ClassifySettings
-from elman.tasks.classifying.batches import Bunches
-from elman.tasks.classifying.learning import divided
-def peak():
-    return getrusage(RUSAGE_SELF).ru_maxrss
-def read(path):
-    train = divided(Classifier().read(path), ClassifySettings(), 0).train
-    batches = Bunches(train.encoded, train.flags, False, 32, 0, 400)
-    batches[0]
-    return len(train.encoded)
-read(Path(sys.argv[1]))
-before = peak()
-print(read(Path(sys.argv[2])), (peak() - before) >> 10)
-"""
+SPANS = {
+    "elman.data.mapped": {"_HELD": 500, "_SMALL": 500, "_SPAN": 500},
+    "elman.data.lines": {"_TOGETHER": 200},
+    "elman.data.table": {"BLOCK": 1 << 14},
+    "elman.data.text": {"BLOCK": 1 << 14},
+    "elman.tasks.classifying.held": {"_RUN": 1000},
+    "elman.tasks.classifying.splits": {"_BUCKET": 8},
+}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="resource is for Unix")
-def test_memory_does_not_grow_with_the_texts(tmp_path):
-    def row(k):
-        return f"{k} a dog runs over the green grass {k},{'yes' if k % 2 else 'no'}\n"
+def test_memory_does_not_grow_with_the_texts(tmp_path, monkeypatch):
+    for module, values in SPANS.items():
+        for name, value in values.items():
+            monkeypatch.setattr(f"{module}.{name}", value)
+    path, peaks = tmp_path / "a.csv", []
 
-    for name, count in (("small", 2000), ("large", 150_000)):
-        text = "text,label\n" + "".join(map(row, range(count)))
-        (tmp_path / f"{name}.csv").write_text(text, encoding="utf-8")
-    run = [sys.executable, "-c", MEMORY, *(str(tmp_path / f"{n}.csv") for n in ("small", "large"))]
-    done = subprocess.run(run, capture_output=True, text=True, check=True)
-    count, megabytes = map(int, done.stdout.split())
-    assert count == 120_000
-    assert megabytes < 60, "files that are mapped among it; held as lists they take more than 100"
+    def stage(do, *given):
+        tracemalloc.reset_peak()
+        made = do(*given)
+        peaks[-1].append(tracemalloc.get_traced_memory()[1])
+        return made
+
+    def trained_on(train):
+        bunches = Bunches(train.encoded, train.flags, False, 32, 0, 400)
+        return bunches[0], sizes(train.encoded)
+
+    for count in (1_000, 3_000, 15_000):
+        words = ((k % 97, k % 89, k % 83, "yes" if k % 2 else "no") for k in range(count))
+        rows = "".join("{} dog {} runs {},{}\n".format(*own) for own in words)
+        path.write_text(f"text,label\n{rows}", encoding="utf-8")
+        del rows
+        peaks.append([])
+        tracemalloc.start()
+        try:
+            found = stage(Classifier().read, path)
+            data = stage(divided, found, ClassifySettings(), 0)
+            stage(trained_on, data.train)
+        finally:
+            tracemalloc.stop()
+    grown = np.subtract(peaks[2], peaks[1]) / 12_000
+    assert (grown < 2).all(), "bytes that an example takes to read, to divide, to be trained on"

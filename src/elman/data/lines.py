@@ -5,78 +5,17 @@ content and where each piece of it ends lie in the file, and what is read is map
 """
 
 import hashlib
-import mmap
 import tempfile
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, pairwise
 from typing import Any, overload
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
-_HELD = 1 << 16  # numbers that are held before they are written
+from elman.data.mapped import Array, Numbers, mapped, spans, zeros
 
-
-class Numbers:
-    """Whole numbers that are appended, int64: few stay in memory, many go to a temporary file.
-
-    Example:
-        >>> found = Numbers()
-        >>> found.append(3), found.extend(np.arange(2))
-        (None, None)
-        >>> found.mapped().tolist()
-        [3, 0, 1]
-    """
-
-    def __init__(self) -> None:
-        self._held = array("q")
-        self._file: Any = None
-
-    def append(self, number: int) -> None:
-        """One more."""
-        self._held.append(number)
-        if len(self._held) >= _HELD:
-            self._write()
-
-    def extend(self, numbers: Array) -> None:
-        """Several more: (N,)."""
-        self._held.frombytes(np.ascontiguousarray(numbers, np.int64).tobytes())
-        if len(self._held) >= _HELD:
-            self._write()
-
-    def _write(self) -> None:
-        if self._file is None:
-            # What is mapped stays when it is closed.
-            self._file = tempfile.TemporaryFile(prefix="elman-")  # noqa: SIM115
-        self._file.write(self._held.tobytes())
-        self._held = array("q")
-
-    def mapped(self) -> Array:
-        """All of them; no more can be appended. Raises OSError where there is no room for it."""
-        if self._file is None:
-            return np.frombuffer(self._held, np.int64)
-        self._write()
-        return np.frombuffer(_mapped(self._file), np.int64)
-
-    def close(self) -> None:
-        """Let the file go; what is mapped stays."""
-        if self._file is not None:
-            self._file.close()
-
-
-def _mapped(file: Any, access: int = mmap.ACCESS_READ) -> mmap.mmap:
-    file.flush()
-    return mmap.mmap(file.fileno(), file.tell(), access=access)
-
-
-def filed(values: Array) -> Array:
-    """The same values, mapped from a file: writable, but what is written is seen by no one else."""
-    if not values.size:
-        return values
-    with tempfile.TemporaryFile(prefix="elman-") as file:
-        file.write(np.ascontiguousarray(values).data)
-        found = np.frombuffer(_mapped(file, mmap.ACCESS_COPY), values.dtype)
-        return found.reshape(values.shape)
+_TOGETHER = 1 << 14  # texts that are looked at together, or
+_BYTES = 1 << 22  # as many as have so many bytes
 
 
 class _Written:
@@ -93,6 +32,12 @@ class _Written:
         self._size += len(raw)
         self._bounds.append(self._size)
 
+    def extend(self, raw: bytes, sizes: Any) -> None:
+        """Several pieces, one after another; and how long each is: (N,)."""
+        self._file.write(raw)
+        self._bounds.extend(self._size + np.cumsum(sizes, dtype=np.int64))
+        self._size += len(raw)
+
     def close(self) -> None:
         self._file.close()
         self._bounds.close()
@@ -100,7 +45,7 @@ class _Written:
     def mapped(self) -> tuple[Any, Array]:
         """The bytes, and where each piece begins, with the end of the last."""
         bounds = self._bounds.mapped()
-        return (_mapped(self._file) if self._size else b""), bounds
+        return (mapped(self._file) if self._size else b""), bounds
 
 
 class Lines(Sequence[str]):
@@ -143,6 +88,24 @@ class Lines(Sequence[str]):
         found: bytes = self._data[int(self._bounds[at]) : int(self._bounds[at + 1])]
         return found
 
+    def raw_blocks(self) -> Iterator[list[bytes]]:
+        """All texts in UTF-8, some at a time."""
+        for start in range(0, len(self), _TOGETHER):
+            one = slice(start, min(len(self), start + _TOGETHER))
+            rows = np.arange(one.start, one.stop) if self._rows is None else self._rows[one]
+            begins, ends = self._bounds[rows], self._bounds[rows.astype(np.int64) + 1]
+            # Long texts are fewer at a time.
+            which = np.cumsum(ends - begins) // _BYTES
+            cuts = [0, *(np.flatnonzero(which[1:] != which[:-1]) + 1).tolist(), len(rows)]
+            both = list(zip(begins.tolist(), ends.tolist(), strict=True))
+            for first, last in pairwise(cuts):
+                yield [self._data[a:b] for a, b in both[first:last]]
+
+    def __iter__(self) -> Iterator[str]:
+        """Each text."""
+        blocks = self.raw_blocks()
+        return (raw.decode("utf-8", "surrogatepass") for some in blocks for raw in some)
+
     def pick(self, rows: Any) -> "Lines":
         """A view of some, by number."""
         index = rows if isinstance(rows, np.ndarray) else np.asarray(rows, np.int64)
@@ -151,7 +114,7 @@ class Lines(Sequence[str]):
 
     def digests(self) -> Array:
         """64 bits of each text that tell it from others: (N,), the same in every process."""
-        return digests(self.raw(k) for k in range(len(self)))
+        return digests(raw for some in self.raw_blocks() for raw in some)
 
     def __eq__(self, other: object) -> bool:
         """Whether the other sequence has the same texts."""
@@ -170,8 +133,13 @@ class Lines(Sequence[str]):
 
 def digests(raw: Iterable[bytes]) -> Array:
     """64 bits of each that tell it from others: (N,), the same in every process."""
-    found = (hashlib.blake2b(one, digest_size=8).digest() for one in raw)
-    return np.fromiter((int.from_bytes(one, "little") for one in found), np.uint64)
+    each = (hashlib.blake2b(one, digest_size=8).digest() for one in raw)
+    found = Numbers()
+    while some := b"".join(islice(each, _TOGETHER)):
+        found.extend(np.frombuffer(some, "<i8"))
+    both = found.mapped()
+    found.close()
+    return both.view(np.uint64)
 
 
 def lines(texts: Iterable[str]) -> Lines:
@@ -192,6 +160,49 @@ def columns(rows: Iterable[tuple[str, ...]]) -> list[Lines]:
     finally:
         for one in written:
             one.close()
+
+
+def in_columns(blocks: Iterable[Sequence[Sequence[str]]]) -> list[Lines]:
+    """The same, from blocks of rows: of each column its texts."""
+    written: list[_Written] = []
+    try:
+        for block in blocks:
+            written = written or [_Written() for _ in block]
+            for one, texts in zip(written, block, strict=True):
+                one.extend(*_in_utf8(texts))
+        return [Lines(*one.mapped()) for one in written]
+    finally:
+        for one in written:
+            one.close()
+
+
+def _in_utf8(texts: Sequence[str]) -> tuple[bytes, list[int]]:
+    """Texts one after another, and how many bytes each has."""
+    whole = "".join(texts)
+    if whole.isascii():
+        return whole.encode(), list(map(len, texts))
+    raw = [text.encode("utf-8", "surrogatepass") for text in texts]
+    return b"".join(raw), list(map(len, raw))
+
+
+def joined_tokens(blocks: Iterable[tuple[Array, Array]], dtype: Any) -> tuple[Array, Array]:
+    """Tokens of many texts in a file, and where in it those of each begin, with the end of all.
+
+    Args:
+        blocks: tokens (T,) of some texts, and how many each has (N,).
+    """
+    written, kind = _Written(), np.dtype(dtype)
+    try:
+        for tokens, lengths in blocks:
+            raw = tokens.astype(kind).tobytes()
+            written.extend(raw, lengths.astype(np.int64) * kind.itemsize)
+        data, bounds = written.mapped()
+    finally:
+        written.close()
+    starts = zeros(len(bounds), np.int64)
+    for one in spans(len(bounds)):
+        starts[one] = bounds[one] // kind.itemsize
+    return np.frombuffer(data, kind), starts
 
 
 class Rows(Sequence[tuple[Array, ...]]):
@@ -219,9 +230,9 @@ class Rows(Sequence[tuple[Array, ...]]):
         self._tokens, self._size = np.frombuffer(data, dtype), dtype.itemsize
         shape = (-1, max(1, self._parts))
         self._starts = bounds[:-1].reshape(shape)
-        counts = np.empty(len(bounds) - 1, np.int32)
-        np.subtract(bounds[1:], bounds[:-1], out=counts, casting="unsafe")
-        counts //= self._size
+        counts = zeros(len(bounds) - 1, np.int32)
+        for one in spans(len(counts)):
+            counts[one] = (bounds[1:][one] - bounds[:-1][one]) // self._size
         self.lengths = counts.reshape(shape)
         """Of each array of each row: (N, parts)."""
 

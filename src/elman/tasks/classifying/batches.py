@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from elman.data.mapped import shuffled
 from elman.tasks.classifying.held import Encoded, lengths_of
 from elman.tasks.classifying.reader import targets
 from elman_runtime.lexicon import shortened
@@ -60,13 +61,13 @@ class Bunches:
     def _planned(self, epoch: int) -> tuple[Any, Any]:
         """The examples in order, a batch after another, and the turns in which batches come."""
         draw = np.random.Generator(np.random.Philox(key=[self._seed, 1], counter=epoch))
-        order = draw.permutation(len(self._encoded)).astype(np.min_scalar_type(len(self._encoded)))
+        order = shuffled(len(self._encoded), draw)
         pool = _POOL * self._rows
         for k in range(0, len(order), pool):
             some = order[k : k + pool]
             sizes = np.minimum(self._sizes[some], self._longest)
             order[k : k + pool] = some[np.argsort(sizes, kind="stable")]
-        return order, draw.permutation(len(self))
+        return order, shuffled(len(self), draw)
 
 
 def padded(rows: Encoded) -> tuple[Tensor, Tensor]:

@@ -26,11 +26,13 @@ class Evaluation(Parts[Scores]):
     - `metric`: that methods are compared by.
     - `parameters`: of each method that has some.
     - `note`: how it was measured.
+    - `drawn`: a sentence where a baseline learnt from some of the examples alone.
     """
 
     metric: str = "accuracy"
     parameters: dict[str, int] = field(default_factory=dict)
     note: str = CHOSEN
+    drawn: str = ""
 
     @property
     def others(self) -> dict[str, Scores]:
@@ -57,6 +59,7 @@ class Evaluation(Parts[Scores]):
     def verdict(self) -> str:
         """What the figures come to, in a sentence or two."""
         best, where, what = self.best_baseline, self.chosen_on, WORDS[self.metric]
+        drawn = f" {self.drawn}" if self.drawn else ""
         gain = self.gain(where, best)
         both = bool(self.validation and self.test)
         tested = _better(self.gain("test", best)) if both else ""
@@ -64,13 +67,13 @@ class Evaluation(Parts[Scores]):
             also = f"; on the test {tested}" if both else ""
             return (
                 f"{self.network} does NOT beat the best baseline, {best}, on {where} "
-                f"({what}: {_better(gain)}{also}). Prefer {best} here."
+                f"({what}: {_better(gain)}{also}). Prefer {best} here.{drawn}"
             )
         on = f"on {where}" + (f"; on the test it is {tested}" if both else "")
         shown = self.scores(self.reported)[self.network]
         return (
             f"{self.network} beats the best baseline, {best}, by {gain:.1f} points of {what} {on} "
-            f"({_figure(shown, self.metric)} {what} on {self.reported})."
+            f"({_figure(shown, self.metric)} {what} on {self.reported}).{drawn}"
         )
 
     def table(self) -> Table:
@@ -97,7 +100,8 @@ class Evaluation(Parts[Scores]):
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return evaluated.as_dict(self, metric=self.metric)
+        drawn = {"drawn": self.drawn} if self.drawn else {}
+        return evaluated.as_dict(self, metric=self.metric, **drawn)
 
     @staticmethod
     def from_dict(stored: dict[str, Any]) -> "Evaluation":
@@ -106,7 +110,8 @@ class Evaluation(Parts[Scores]):
         if stored["metric"] not in WORDS:
             raise ValueError(f"a metric {stored['metric']!r}")
         words = str(stored["metric"]), evaluated.counts_from(stored), str(stored["note"])
-        return Evaluation(validation, test, *words)
+        drawn = str(stored.get("drawn", ""))
+        return Evaluation(validation, test, *words, drawn)
 
 
 def _chosen(metric: str) -> str:

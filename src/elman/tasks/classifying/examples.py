@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from elman.data.errors import refusal, shown
-from elman.data.lines import Numbers, columns
+from elman.data.lines import in_columns
+from elman.data.mapped import Numbers, where
 from elman.data.numbers import MISSING
 from elman.data.table import Table
 from elman.tasks.classifying.held import Labels, LabelsWriter, Numbered, picked
@@ -125,6 +126,7 @@ class _Gathered:
 
     - `table`: the first block, which has the names; `empty`: how many texts are.
     - `column`, `label`: the columns taken; `label` is "" where labels are not asked for.
+    - `known`: the number of the labels that each cell stands for.
     """
 
     settings: ClassifySettings
@@ -135,24 +137,34 @@ class _Gathered:
     empty: int = 0
     numbers: Numbers = field(default_factory=Numbers)
     labels: LabelsWriter = field(default_factory=LabelsWriter)
+    known: dict[str, int] = field(default_factory=dict)
 
-    def rows(self, blocks: Blocks) -> Iterator[tuple[str, ...]]:
-        """Each row's text, and the file's name beside it where it was one of a folder."""
+    def columns(self, blocks: Blocks) -> Iterator[tuple[list[str], ...]]:
+        """Of some rows their texts, and the files' names where they were those of a folder."""
         import polars as pl
 
         for table in blocks:
             if self.table is None:
                 self._choose(table)
             if self.labelled:
-                self.labels.extend(row_labels(table, self.label, self.settings.label_separator))
+                self._number(table)
             texts = table.frame[self.column].cast(pl.String).fill_null("").to_list()
-            self.empty += sum(not text.strip() for text in texts)
+            self.empty += texts.count("") + sum(map(str.isspace, texts))
             if self.in_folder:
-                yield from zip(texts, table.frame[FILE].to_list(), strict=True)
+                yield texts, table.frame[FILE].to_list()
                 continue
             counted = np.arange(table.first, table.first + len(texts))
             self.numbers.extend(counted if table.lines is None else table.lines)
-            yield from ((text,) for text in texts)
+            yield (texts,)
+
+    def _number(self, table: Table) -> None:
+        """The labels of some rows."""
+        words, separator = label_words(table, self.label), self.settings.label_separator
+        for word in dict.fromkeys(words):
+            if word not in self.known:
+                self.known[word] = self.labels.number(cell_labels(word, separator))
+        numbers = np.fromiter(map(self.known.__getitem__, words), np.int64, len(words))
+        self.labels.extend_by_number(numbers)
 
     def _choose(self, table: Table) -> None:
         self.table, s = table, self.settings
@@ -184,7 +196,7 @@ class _Gathered:
 def _texts(blocks: Blocks, settings: ClassifySettings, labelled: bool) -> Examples:
     gathered = _Gathered(settings, labelled)
     try:
-        texts, *files = columns(gathered.rows(blocks))
+        texts, *files = in_columns(gathered.columns(blocks))
         numbers, labels = gathered.numbers.mapped(), gathered.labels.finished()
     finally:
         gathered.numbers.close()
@@ -202,11 +214,14 @@ def _texts(blocks: Blocks, settings: ClassifySettings, labelled: bool) -> Exampl
 
 def row_labels(table: Table, column: str, separator: str) -> tuple[tuple[str, ...], ...]:
     """The labels of each row, sorted; none where the cell is empty."""
-    words = label_words(table, column)
+    return tuple(cell_labels(word, separator) for word in label_words(table, column))
+
+
+def cell_labels(word: str, separator: str) -> tuple[str, ...]:
+    """The labels of a cell, sorted."""
     if not separator:
-        return tuple((word,) if word else () for word in words)
-    cells = ({one.strip() for one in word.split(separator)} - {""} for word in words)
-    return tuple(tuple(sorted(cell)) for cell in cells)
+        return (word,) if word else ()
+    return tuple(sorted({one.strip() for one in word.split(separator)} - {""}))
 
 
 def label_words(table: Table, column: str) -> list[str]:
@@ -224,7 +239,8 @@ def label_words(table: Table, column: str) -> list[str]:
         rule, repair = "labels are words", "join several labels to one text, with a separator"
         raise table.refuse(f"column {column!r}", rule, str(values.dtype), repair)
     words = values.cast(pl.String).fill_null("").str.strip_chars().to_list()
-    return ["" if word.lower() in MISSING_LABELS else word for word in words]
+    missing = {word for word in set(words) if word.lower() in MISSING_LABELS}
+    return ["" if word in missing else word for word in words] if missing else words
 
 
 MISSING_LABELS = tuple(word for word in MISSING if word not in ("none", "nil", "-", "."))
@@ -253,7 +269,7 @@ def _with_labels(found: Examples, settings: ClassifySettings) -> Examples:
     if none and not settings.several:
         first = found.places[int(has.argmin())]
         notes.append(f"{none:,} without a label are left out, the first on {first}")
-        found = found.subset(np.flatnonzero(has))
+        found = found.subset(where(has, True))
     if none and settings.several:
         notes.append(f"{none:,} have no label at all, which is taken as it is: none applies")
     _check_classes(found, settings)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from elman.cells import Cell
 from elman.data.errors import refusal
+from elman.data.mapped import spans
 from elman.tasks.classifying.batches import logits_of
 from elman.tasks.classifying.blending import best_factor
 from elman.tasks.classifying.counting import (
@@ -23,6 +24,7 @@ from elman.tasks.classifying.counting import (
     by_counting,
     first_guess,
     majority,
+    said_of,
     share_logits,
 )
 from elman.tasks.classifying.evaluation import ALONE, OTHER, Evaluation
@@ -74,13 +76,14 @@ class Part:
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """The parts, and how examples are read."""
+    """The parts, how examples are read, and the seed of what is drawn of them."""
 
     train: Part
     validation: Part
     test: Part
     reader: Reader
     settings: ClassifySettings
+    seed: int = 0
 
     def loss(self, logits: Tensor, y: Tensor) -> Tensor:
         """Nats a label, each class with its weight."""
@@ -130,8 +133,11 @@ def divided(
         found.subset(parts.test) if test is None else test,
     )
     reader = learn_reader(everyone[0], settings)
-    made = [Part(one, reader.encode(one), reader.flags(one)) for one in everyone]
-    return Data(made[0], made[1], made[2], reader, settings)
+    flags = [reader.flags(one) for one in everyone]
+    # What is measured is measured on all of a part at once.
+    each = zip(everyone, (flags[0], *(one.whole() for one in flags[1:])), strict=True)
+    made = [Part(one, reader.encode(one), own) for one, own in each]
+    return Data(made[0], made[1], made[2], reader, settings, seed)
 
 
 def learn(job: Job, data: Data, run_dir: Path | None = None, **options: Any) -> Fitted:
@@ -220,7 +226,7 @@ def _evaluated(data: Data, methods: Methods, temperatures: dict[str, float]) -> 
         scores("validation", data.validation.flags),
         scores("test", data.test.flags),
     )
-    return Evaluation(*both, data.settings.chosen_by, sizes_, CHOSEN)
+    return Evaluation(*both, data.settings.chosen_by, sizes_, CHOSEN, said_of(data))
 
 
 def start(job: Job, data: Data) -> SequenceClassifier:
@@ -308,7 +314,8 @@ def understood(data: Data) -> list[tuple[str, str]]:
 
 def _notes(data: Data) -> list[str]:
     s, found = data.settings, []
-    long = int((lengths_of(data.train.encoded) > s.longest).sum())
+    lengths = lengths_of(data.train.encoded)
+    long = sum(int((lengths[one] > s.longest).sum()) for one in spans(len(lengths)))
     if long:
         found.append(
             f"{long:,} examples are longer than {s.longest:,}: trained on their beginning and end"
@@ -324,7 +331,7 @@ def _notes(data: Data) -> list[str]:
 
 def evaluated(fitted: Fitted, settings: ClassifySettings, found: Examples) -> Fitted:
     """The network on other examples, beside the shares of the classes in training."""
-    flags, name = fitted.reader.flags(found), fitted.evaluation.network
+    flags, name = fitted.reader.flags(found).whole(), fitted.evaluation.network
     logits = fitted.logits(found)
     guess = np.tile(share_logits(np.asarray(fitted.shares), settings.several), (len(found), 1))
     sure = probabilities(logits, settings.several, fitted.temperature)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from elman.data.vocabulary import learn_vocabulary
+from elman.tasks.classifying.pieces import count_words
 from elman.tasks.classifying.settings import ClassifySettings
 from elman_runtime.lexicon import BOTH, PADDING, UNKNOWN, Lexicon, parts_of, restored, words_of
 
@@ -25,7 +26,7 @@ def learn_lexicon(texts: Iterable[str], settings: ClassifySettings) -> Lexicon:
     """
     keep = settings.keep_case
     if settings.tokens == "words" or settings.tokens == "words+subwords":
-        counts = Counter(word for text in texts for word in words_of(text, keep))
+        counts = count_words(texts, keep)
         ranked = sorted(counts, key=lambda word: (-counts[word], word))
         frequent = [word for word in ranked if counts[word] >= settings.min_count]
         words = tuple(frequent[: settings.known_tokens])

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from elman.data.lines import Array, Numbers, filed
+from elman.data.mapped import Array, Arrays, Numbers
 from elman.tasks.classifying.examples import Examples
-from elman.tasks.classifying.held import Encoded
+from elman.tasks.classifying.held import Encoded, in_runs
 from elman.tasks.classifying.numbers import Scaling
-from elman_runtime.bag import features_of, places_of
+from elman_runtime.bag import places_of
 
 STRENGTHS = (30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03)
 """Weights of the L2 penalty that are tried, in examples: each warm-starts the next."""
@@ -147,8 +147,8 @@ class Bag:
     def __init__(self, train: Encoded, tokens: int) -> None:
         self._tokens = tokens
         runs = _Runs()
-        for some in self._blocks(train):
-            runs.add(*np.unique(np.concatenate(some), return_counts=True))
+        for some, _ in self._blocks(train):
+            runs.add(*np.unique(some, return_counts=True))
         found = counts = np.zeros(0, np.int64)
         for keys, more in runs.merged():
             found, counts = np.concatenate([found, keys]), np.concatenate([counts, more])
@@ -157,32 +157,72 @@ class Bag:
                 found, counts = found[kept], counts[kept]
         self.keys = found
 
-    def _blocks(self, texts: Encoded) -> Iterator[list[Array]]:
-        """Words and pairs of each text, of some texts at a time; at least once."""
-        some: list[Array] = []
-        held = 0
-        for ids in texts:
-            if held > _BLOCK:
-                yield some
-                some, held = [], 0
-            some.append(features_of(ids, self._tokens))
-            held += some[-1].size
-        yield some
+    def _blocks(self, texts: Encoded) -> Iterator[tuple[Array, Array]]:
+        """Words and pairs of some texts, and how many each has; at least once.
+
+        A block ends with the text that makes it more than `_BLOCK`.
+        """
+        keys, sizes = np.zeros(0, np.int64), np.zeros(0, np.int64)
+        for ids, lengths in in_runs(texts):
+            more, each = features_of_texts(ids, lengths, self._tokens)
+            keys, sizes = np.concatenate([keys, more]), np.concatenate([sizes, each])
+            while (count := self._full(sizes)) < len(sizes):
+                end = int(sizes[:count].sum())
+                yield keys[:end], sizes[:count]
+                keys, sizes = keys[end:], sizes[count:]
+        yield keys, sizes
+
+    @staticmethod
+    def _full(sizes: Array) -> int:
+        """How many texts fill a block; as many as there are where they are too few."""
+        return int(np.searchsorted(np.cumsum(sizes), _BLOCK, "right")) + 1
 
     def rows(self, texts: Encoded) -> Sparse:
         """The features of texts, given as token numbers."""
-        found: list[Entries] = []
-        for some in self._blocks(texts):
-            keys = np.concatenate(some) if some else np.zeros(0, np.int64)
+        filed, last = Arrays(), None
+        for keys, counts in self._blocks(texts):
+            if last is not None:
+                for one in last:
+                    filed.append(one)
             place, known = places_of(keys, self.keys)
-            of_text = np.repeat(np.arange(len(some)), [one.size for one in some])
-            sizes = np.bincount(of_text[known], minlength=len(some))
+            of_text = np.repeat(np.arange(len(counts)), counts)
+            sizes = np.bincount(of_text[known], minlength=len(counts))
             values = np.repeat(1 / np.sqrt(np.maximum(1, sizes)), sizes).astype(np.float32)
-            offsets = np.cumsum([0, *sizes], dtype=np.int64)[:-1]
-            found.append(Entries(*map(torch.from_numpy, (place[known], offsets, values))))
-            if len(found) > 1:
-                found[-2] = Entries(*(torch.from_numpy(filed(x.numpy())) for x in found[-2]))
+            offsets = np.cumsum(sizes) - sizes
+            last = place[known], offsets, values
+        assert last is not None
+        arrays = [*filed.mapped(), *last]
+        found = [
+            Entries(*map(torch.from_numpy, arrays[k : k + 3])) for k in range(0, len(arrays), 3)
+        ]
         return Sparse(tuple(found), max(1, self.keys.size))
+
+
+def features_of_texts(ids: Array, lengths: Array, tokens: int) -> tuple[Array, Array]:
+    """What `features_of` gives for each of several texts, one after another; and how many (N,).
+
+    Args:
+        ids: token numbers of all, (T,); lengths: how many each text has, (N,).
+        tokens: how many there are.
+    """
+    span = tokens + tokens * tokens
+    most = max(1, np.iinfo(np.int64).max // max(1, span))
+    if len(lengths) > most:
+        cut = int(lengths[:most].sum())
+        halves = (ids[:cut], lengths[:most]), (ids[cut:], lengths[most:])
+        found = [features_of_texts(*one, tokens) for one in halves]
+        features, sizes = map(np.concatenate, zip(*found, strict=True))
+        return features, sizes
+    # A feature and its text as one number, so that they are put in order in one go.
+    base = np.repeat(np.arange(len(lengths)) * span, lengths)
+    inside = base[1:] == base[:-1]
+    pairs = (base[:-1] + tokens + ids[:-1] * tokens + ids[1:])[inside]
+    both = np.concatenate([base + ids, pairs])
+    both.sort()
+    once = np.ones(len(both), bool)
+    once[1:] = both[1:] != both[:-1]
+    text, features = np.divmod(both[once], max(1, span))
+    return features, np.bincount(text, minlength=len(lengths))
 
 
 class _Runs:

@@ -9,11 +9,13 @@ import numpy as np
 
 from elman.data.errors import refusal, shown
 from elman.data.lines import Lines
+from elman.data.mapped import Array, counts_of, spans, taken
 from elman.tasks.classifying import lexicon as lexicons
 from elman.tasks.classifying.examples import Examples
-from elman.tasks.classifying.held import Encoded, Tokens, lengths_of
+from elman.tasks.classifying.held import Encoded, Flags, Tokens, in_runs, lengths_of
 from elman.tasks.classifying.lexicon import Lexicon
 from elman.tasks.classifying.numbers import Scaling, learn_scaling
+from elman.tasks.classifying.pieces import Encoder
 from elman.tasks.classifying.pretrained import lexicon_of
 from elman.tasks.classifying.settings import ClassifySettings
 from elman_runtime.lexicon import LONGEST, PARTS, shortened
@@ -49,8 +51,8 @@ class Reader:
         pairs = zip(found.inputs, found.gaps, strict=True)
         return [shortened(self.scaling.encode(one, gaps), LONGEST) for one, gaps in pairs]
 
-    def flags(self, found: Examples) -> Any:
-        """Which classes each example has: (N, C), bool.
+    def flags(self, found: Examples) -> Flags:
+        """Which classes each example has: (N, C).
 
         Raises:
             DataError: a label was not among those of the training.
@@ -58,19 +60,21 @@ class Reader:
         numbers = {name: k for k, name in enumerate(self.classes)}
         labels = found.labels
         if labels is None:
-            return np.zeros((len(found), len(self.classes)), bool)
+            none = np.zeros((1, len(self.classes)), bool)
+            return Flags(none, np.zeros(len(found), np.uint8))
         flags = np.zeros((len(labels.sets), len(self.classes)), bool)
         odd = [next((one for one in own if one not in numbers), None) for own in labels.sets]
-        unknown = labels.of_sets([one is not None for one in odd], bool)
+        codes = labels.codes
+        unknown = taken(np.asarray([one is not None for one in odd], bool), codes)
         if unknown.any():
             row = int(unknown.argmax())
             rule = f"labels are those of the training: {', '.join(self.classes[:10])}"
             repair = "correct or leave out the example, or train with others like it"
-            came = shown(odd[labels.codes[row]])
+            came = shown(odd[codes[row]])
             raise refusal(found.name, found.places[row], rule, came, repair)
         for k, own in enumerate(labels.sets):
             flags[k, [numbers[label] for label in own if label in numbers]] = True
-        return flags[labels.codes]
+        return Flags(flags, codes)
 
     def as_dict(self) -> dict[str, Any]:
         """What of it metadata can hold."""
@@ -94,10 +98,23 @@ class Reader:
 
 def tokens_of(lexicon: Lexicon, texts: Sequence[str]) -> Encoded:
     """The tokens of each text; in a file where the texts are."""
-    encoded = (shortened(lexicon.encode(text), LONGEST) for text in texts)
     if not isinstance(texts, Lines):
-        return list(encoded)
-    return Tokens(encoded, lexicon.size, 1 + PARTS if lexicon.kind == lexicons.BOTH else 0)
+        return [shortened(lexicon.encode(text), LONGEST) for text in texts]
+    if lexicon.vocabulary is not None:
+        return Tokens(
+            in_runs(shortened(lexicon.encode(text), LONGEST) for text in texts), lexicon.size
+        )
+    encoder = Encoder(lexicon)
+    blocks = (_shortened(*encoder.encode(raw)) for raw in texts.raw_blocks())
+    return Tokens(blocks, lexicon.size, 1 + PARTS if lexicon.kind == lexicons.BOTH else 0)
+
+
+def _shortened(tokens: Array, lengths: Array) -> tuple[Array, Array]:
+    """Tokens of several texts, and how many each has, as `shortened` leaves those of each."""
+    if not len(lengths) or lengths.max() <= LONGEST:
+        return tokens, lengths
+    parts = np.split(tokens, np.cumsum(lengths)[:-1])
+    return np.concatenate([shortened(one, LONGEST) for one in parts]), lengths.clip(0, LONGEST)
 
 
 def learn_reader(train: Examples, settings: ClassifySettings) -> Reader:
@@ -165,4 +182,8 @@ def weights_of(flags: Any, settings: ClassifySettings) -> Any:
 def sizes(encoded: Sequence[Any]) -> tuple[int, int, int]:
     """The least, the median and the largest length."""
     lengths = lengths_of(encoded)
-    return int(lengths.min()), int(np.median(lengths)), int(lengths.max())
+    counts = counts_of((lengths[one] for one in spans(len(lengths))), int(lengths.max()) + 1)
+    # Those at these places, were they in order; of an even number the median is between two.
+    places = np.array([0, (len(lengths) - 1) // 2, len(lengths) // 2])
+    low, left, right = np.searchsorted(np.cumsum(counts), places, "right").tolist()
+    return low, (left + right) // 2, len(counts) - 1
