@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from elman.data import DataError
+from elman.data import DataError, mapped
 from elman.tasks.translating import examples
-from elman.tasks.translating import pairs as translating_pairs
 from elman.tasks.translating.pairs import Pairs, read_pairs, read_parallel
 
 
@@ -98,7 +97,7 @@ def test_what_is_held_out_does_not_depend_on_how_many_are_looked_at_together(mon
     given = Pairs(source, tuple(f"b {k}" for k in range(200)), "p")
     whole = read_parallel(given, None, None, 0.1, 0)
     kept = read_parallel(given, None, Pairs(source[40:50], source[40:50], "t"), 0.1, 0)
-    monkeypatch.setattr(translating_pairs, "_TOGETHER", 7)
+    monkeypatch.setattr(mapped, "_SPAN", 7)
     assert read_parallel(given, None, None, 0.1, 0) == whole
     assert read_parallel(given, None, Pairs(source[40:50], source[40:50], "t"), 0.1, 0) == kept
     assert any("of 10 sources of test are in training too" in note for note in kept.notes)

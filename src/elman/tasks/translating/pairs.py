@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from elman.data.errors import refusal, shown
-from elman.data.lines import Lines, Numbers, columns, lines
+from elman.data.lines import Lines, columns, lines
+from elman.data.mapped import spans, where, zeros
 from elman.data.text import Source, as_sources
 from elman.tasks.translating.decoding import tidy
 
 Digests = np.ndarray[Any, np.dtype[np.uint64]]
 _LEAST = 20  # pairs for training
-_TOGETHER = 1 << 16  # sources that are looked at together
 _HELD_MOST = 1000  # pairs held out for each of validation and test
 
 
@@ -40,7 +40,7 @@ class Pairs:
 
     def pick(self, rows: Any) -> "Pairs":
         """Some of the pairs, by number, without the notes."""
-        rows = np.asarray(rows, np.int64)  # once for both sides
+        rows = rows if isinstance(rows, np.ndarray) else np.asarray(rows, np.int64)  # for both
         source, target = (_as_lines(side).pick(rows) for side in (self.source, self.target))
         return Pairs(source, target, self.name)
 
@@ -144,17 +144,13 @@ def _hold_out(pairs: Pairs, share: float, parts: int, seed: int) -> list[Pairs]:
 
     digests = _as_lines(pairs.source).digests()
     least = np.zeros(0, np.uint64)
-    for some in _in_blocks(digests):
-        least = np.unique(np.concatenate([least, drawn(some)]))[: parts * each]
-    rows, first = [Numbers() for _ in range(parts + 1)], 0
-    for some in _in_blocks(digests):
-        place, found = _places(drawn(some), least)
-        part = np.where(found, place // each, parts)
-        for k, one in enumerate(rows):
-            one.extend(first + np.flatnonzero(part == k))
-        first += len(some)
-    train, *held = rows[-1:] + rows[:-1]
-    return [pairs.pick(one.mapped()) for one in (train, *held)]
+    for one in spans(len(digests)):
+        least = np.unique(np.concatenate([least, drawn(digests[one])]))[: parts * each]
+    part = zeros(len(digests), np.uint8)
+    for one in spans(len(digests)):
+        place, found = _places(drawn(digests[one]), least)
+        part[one] = np.where(found, place // each, parts)
+    return [pairs.pick(where(part, k)) for k in (parts, *range(parts))]
 
 
 def _seen(part: Pairs, train: Pairs) -> int:
@@ -162,15 +158,11 @@ def _seen(part: Pairs, train: Pairs) -> int:
     own = _as_lines(part.source).digests()
     sources, count = np.unique(own, return_counts=True)
     met = np.zeros(len(sources), bool)
-    for some in _in_blocks(_as_lines(train.source).digests()):
-        place, found = _places(some, sources)
+    known = _as_lines(train.source).digests()
+    for one in spans(len(known)):
+        place, found = _places(known[one], sources)
         met[place[found]] = True
     return int(count[met].sum())
-
-
-def _in_blocks(values: Digests) -> Iterator[Digests]:
-    """A mapped array by parts, so that little of it and of what is made of it is in memory."""
-    return (values[k : k + _TOGETHER] for k in range(0, len(values), _TOGETHER))
 
 
 def _places(values: Digests, among: Digests) -> tuple[Any, Any]:
