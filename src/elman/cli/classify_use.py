@@ -4,7 +4,6 @@ import csv
 import dataclasses
 import io
 from pathlib import Path
-from typing import Any
 
 from elman.cli import standard_input, use
 from elman.cli.console import command, result, say, write
@@ -31,18 +30,19 @@ def predict(
     model = load(run, cell, cells)
     if file is not None and text is not None:
         raise ValueError("--text must be given without FILE; got both; leave one out")
-    if file is None and text is None:
-        found = _of_standard_input(run, model)
+    if file is not None:
+        found = read_examples(file, model.settings, labelled=False)
+    elif text is not None:
+        found = _numbered(model, [text], "--text")
     else:
-        given: Any = file if text is None else [text]
-        found = read_examples(given, model.settings, labelled=False)
+        found = _of_standard_input(run, model)
     for note in found.notes:
         say(f"note: {note}")
     write(_rows(model, found), output)
 
 
 def _of_standard_input(run: Path, model: Classifier) -> Examples:
-    """A text on each line, numbered from 1 as those of a file are."""
+    """A text on each line."""
     if model.fitted.reader.lexicon is None:
         raise ValueError(
             "FILE must be given, for a classifier of numbers does not read standard input; got "
@@ -51,10 +51,15 @@ def _of_standard_input(run: Path, model: Classifier) -> Examples:
     given = list(standard_input.lines(model.settings.encoding))
     if not given:
         raise ValueError("standard input: must have a text on a line; got nothing; give some")
+    return _numbered(model, given, "standard input")
+
+
+def _numbered(model: Classifier, given: list[str], name: str) -> Examples:
+    """Texts to judge, numbered from 1 as the lines of a file are."""
     found = read_examples(given, model.settings, labelled=False)
     numbers = tuple(str(number) for number in range(1, len(given) + 1))
     places = tuple(f"line {number}" for number in numbers)
-    return dataclasses.replace(found, name="standard input", places=places, names=numbers)
+    return dataclasses.replace(found, name=name, places=places, names=numbers)
 
 
 def _rows(model: Classifier, found: Examples) -> str:

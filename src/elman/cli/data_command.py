@@ -4,13 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from elman.cli.console import command, result, say
-from elman.data import DataError, Panel, read_panel
-
-OTHERS = (
-    "note: a table of series over time is described here; what is understood of texts and of "
-    "examples with classes is said by elman train language, classify and translate"
-)
+from elman.cli.console import command, result
+from elman.data import Panel, read_panel
 
 
 @dataclass(frozen=True)
@@ -40,12 +35,7 @@ class Reading:
 def describe(file: Path, how: Reading) -> None:
     """Print what is understood of a file, and the command to train on it."""
     asked = {name: value for name, value in vars(how).items() if value not in ("", (), None)}
-    try:
-        panel = read_panel(file, **asked)
-    except DataError:
-        if file.exists():
-            say(OTHERS)
-        raise
+    panel = read_panel(file, **asked)
     result("\n".join(panel.understood.lines()))
     result(f"\nTrain on it:\n  {command(_training(file, panel, asked))}")
 

@@ -104,7 +104,7 @@ def score(run: Path, file: Path | None, how: Scoring, cell: str, cells: Cells) -
 def _read(path: Path | None, encoding: str) -> str:
     """A text, whole: from a file, or from standard input."""
     if path is not None:
-        return "".join(Source(path.name, path).blocks(check_encoding(encoding)))
+        return "".join(Source(path.name, path).blocks(check_encoding(encoding), as_bytes=False))
     raw = sys.stdin.buffer.read() if hasattr(sys.stdin, "buffer") else sys.stdin.read().encode()
     try:
         return raw.decode(check_encoding(encoding)).replace("\r\n", "\n")

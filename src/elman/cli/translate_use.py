@@ -104,7 +104,8 @@ def _lines(file: Path | None, text: str | None, encoding: str) -> Iterator[list[
     if text is not None:
         yield text.split("\n")
     elif file is not None:
-        yield from _many(_of_blocks(Source(file.name, file).blocks(check_encoding(encoding))))
+        source = Source(file.name, file)
+        yield from _many(_of_blocks(source.blocks(check_encoding(encoding), as_bytes=False)))
     else:
         interactive = sys.stdin.isatty()
         lines = standard_input.lines(encoding)

@@ -170,6 +170,8 @@ def _no_times(table: Table) -> DataError:
         repair = f"give each value a row of its own: {_LONGER.format(first, table.name)}"
     elif all(is_number_like(frame[name]) for name in frame.columns):
         repair += "; if there is none and rows are equal steps, number them in a column called t"
+    else:
+        repair += "; texts are read by elman train language, classify and translate"
     return table.refuse("columns", rule, came, repair)
 
 

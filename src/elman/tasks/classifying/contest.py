@@ -47,8 +47,7 @@ class Contest:
             if self.data.reader.lexicon
             else "row"
         )
-        rate = {"1 - accuracy": "error rate"}
-        self.metric, self.step = rate.get(self.data.metric, self.data.metric), f"one {unit}"
+        self.metric, self.step = self.data.metric, f"one {unit}"
         self.steps = max(1, min(s.longest, sizes(self.data.train.encoded)[1]))
         self.sizes = (s.hidden, s.dropout)
         self.trains_views = False

@@ -53,6 +53,13 @@ from elman.tasks.shared import Say
 from elman.train import FitResult, FitSettings
 from elman_runtime.bag import Bag
 
+_MINIMISED = {
+    "accuracy": "error rate",
+    "f1": "1 - macro F1",
+    "auroc": "1 - AUROC",
+    "loss": "log loss",
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class Job:
@@ -96,7 +103,7 @@ class Data:
     @property
     def metric(self) -> str:
         """What is scored, the less the better."""
-        return {"loss": "log loss"}.get(self.settings.chosen_by, f"1 - {self.settings.chosen_by}")
+        return _MINIMISED[self.settings.chosen_by]
 
     def score(self, logits: Any, which: str = "validation") -> float:
         """What validation chooses by, to be minimised; of a part, "validation" or "test"."""
@@ -299,12 +306,13 @@ def understood(data: Data) -> list[tuple[str, str]]:
     low, middle, high = sizes(data.train.encoded)
     lexicon = data.reader.lexicon
     unit = "steps" if lexicon is None else data.settings.tokens.removesuffix("+subwords")
+    most = f"to {high:,} {unit}, half of them up to {middle:,}" if low < high else f"{unit} each"
     parts = (data.train, data.validation, data.test)
     three = zip(("train", "validation", "test"), (len(p.flags) for p in parts), strict=True)
     found = [
         ("examples", ", ".join(f"{count:,} to {name}" for name, count in three if count)),
         ("classes", ", ".join(shown) + more),
-        ("length", f"{low:,} to {high:,} {unit}, half of them up to {middle:,}"),
+        ("length", f"{low:,} {most}"),
     ]
     if lexicon is not None:
         more = f", {len(lexicon.parts):,} parts of words" if lexicon.parts else ""
