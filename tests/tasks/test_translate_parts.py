@@ -3,13 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from elman.cells import GRU, LSTM
 from elman.data.vocabulary import learn_vocabulary
-from elman.tasks.translating import baselines
+from elman.tasks.translating import baselines, examples
 from elman.tasks.translating.batches import ByLength, batch, padded
-from elman.tasks.translating.decoding import decode, encode, pieces
+from elman.tasks.translating.decoding import decode, encode, pieces, tidy
 from elman.tasks.translating.evaluation import Evaluation
+from elman.tasks.translating.examples import Encoder
 from elman.tasks.translating.learning import samples
 from elman.tasks.translating.measuring import Score, score
 from elman.tasks.translating.memoryless import WindowNetwork
@@ -186,6 +189,21 @@ def vocabulary():
 @pytest.mark.parametrize("line", ["der Hund", "a", "日本語 🎉", "x" * 50, ""])
 def test_lines_come_back(vocabulary, line):
     assert decode(vocabulary, encode(vocabulary, line)) == line
+
+
+@given(st.lists(st.text(max_size=60), max_size=4))
+@example(["it's 's 12,5 a-b --", "don't  stop\u2028now"])
+def test_words_that_are_known_are_encoded_as_those_of_a_line(vocabulary, lines):
+    known = Encoder(vocabulary)
+    for line in map(tidy, lines + lines):
+        np.testing.assert_array_equal(known.encode(line), encode(vocabulary, line), strict=True)
+
+
+def test_few_words_are_remembered(vocabulary, monkeypatch):
+    monkeypatch.setattr(examples, "_KNOWN", 2)
+    known, line = Encoder(vocabulary), "der Hund schläft der dog sleeps der"
+    assert known.encode(line).tolist() == encode(vocabulary, line).tolist()
+    assert len(known) <= 2
 
 
 def test_a_first_word_is_as_any_other(vocabulary):

@@ -8,7 +8,7 @@ import numpy as np
 
 from elman.data.errors import refusal
 from elman.data.lines import Rows
-from elman.data.vocabulary import Vocabulary, learn_vocabulary, subword_vocabulary
+from elman.data.vocabulary import Tokens, Vocabulary, learn_vocabulary, subword_vocabulary
 from elman.tasks.translating.batches import Pair
 from elman.tasks.translating.decoding import encode
 from elman.tasks.translating.pairs import Pairs, Parallel
@@ -22,6 +22,8 @@ LEARNT = 1_000_000
 
 MEASURED = 1000
 """Pairs of validation that are measured in the course of training, at most, the first ones."""
+
+_KNOWN = 1 << 17  # different words that are remembered at a time
 
 
 @dataclass(frozen=True)
@@ -67,10 +69,35 @@ def prepare(parallel: Parallel, size: int, longest: int, folder: Path | None) ->
     return Examples(train, validation, lines, vocabulary, words if out else "")
 
 
+class Encoder(dict[str, list[int]]):
+    """The tokens of many tidy lines, those that `encode` gives; of each word that is known its own.
+
+    No subword has a space within it, so that those of a line are those of its words.
+    """
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        super().__init__()
+        self._vocabulary = vocabulary
+
+    def __missing__(self, word: str) -> list[int]:
+        """Those of a word that was not seen yet."""
+        if len(self) >= _KNOWN:
+            self.clear()
+        found: list[int] = encode(self._vocabulary, word).tolist()
+        self[word] = found
+        return found
+
+    def encode(self, line: str) -> Tokens:
+        """The tokens of a line."""
+        found = [token for word in line.split(" ") for token in self[word]]
+        return np.asarray(found, self._vocabulary.dtype)
+
+
 def _encoded(vocabulary: Vocabulary, pairs: Pairs) -> Iterator[Pair]:
     """The tokens of pairs, one after another."""
+    both = Encoder(vocabulary)
     for a, b in zip(pairs.source, pairs.target, strict=True):
-        yield encode(vocabulary, a), encode(vocabulary, b)
+        yield both.encode(a), both.encode(b)
 
 
 def _short(vocabulary: Vocabulary, pairs: Pairs, longest: int) -> Iterator[Pair]:
