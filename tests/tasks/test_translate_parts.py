@@ -7,8 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from elman.cells import GRU, LSTM
+from elman.data import mapped
 from elman.data.vocabulary import learn_vocabulary
-from elman.tasks.translating import baselines, examples
+from elman.tasks.translating import baselines, batches, examples
 from elman.tasks.translating.batches import ByLength, batch, padded
 from elman.tasks.translating.decoding import decode, encode, pieces, tidy
 from elman.tasks.translating.evaluation import Evaluation
@@ -61,6 +62,14 @@ def test_an_epoch_has_each_pair_once_and_batches_are_a_function_of_seed_and_k():
         assert again[k].source.equal(batches[k].source)
     assert not all(ByLength(some, 8, seed=2)[k].source.equal(batches[k].source) for k in range(13))
     assert not all(batches[13 + k].source.equal(batches[k].source) for k in range(13))
+
+
+def test_pairs_are_sorted_as_numpy_does_it_however_many_are_looked_at_together(monkeypatch):
+    draw = np.random.default_rng(0)
+    own, other = draw.integers(0, 5, 200) / 2, draw.integers(0, 9, 200)
+    for span in (13, 1 << 16):
+        monkeypatch.setattr(mapped, "_SPAN", span)
+        np.testing.assert_array_equal(batches._sorted(own, other), np.lexsort((own, other)))
 
 
 def test_batches_are_of_about_the_same_lengths():

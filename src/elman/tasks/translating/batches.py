@@ -1,20 +1,19 @@
 """Batches of pairs of about the same lengths."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from elman.data.lines import Rows
+from elman.data.mapped import Array, by_kind, counted, counts_of, spans, zeros
 from elman.data.vocabulary import BOUNDARY, Tokens
 from elman_runtime import translating
 
 Pair = tuple[Tokens, Tokens]
-Floats = np.ndarray[Any, np.dtype[np.float64]]
-Ints = np.ndarray[Any, np.dtype[np.int32]]
-_BLOCK = 1 << 16
 _JITTER = 2.0  # tokens by which lengths may be mixed up, so that batches differ between epochs
 
 
@@ -47,7 +46,7 @@ class ByLength:
         else:
             self._lengths = np.asarray([[len(a), len(b)] for a, b in pairs], np.int32)
         self._epoch = -(-len(pairs) // self._size)
-        self._known: tuple[int, list[np.ndarray[tuple[int], np.dtype[np.int64]]]] = (-1, [])
+        self._known: tuple[int, Array, Array] = (-1, np.empty(0), np.empty(0))
 
     def __len__(self) -> int:
         return self._epoch
@@ -55,25 +54,34 @@ class ByLength:
     def __getitem__(self, k: int) -> Batch:
         epoch, at = divmod(k, self._epoch)
         if self._known[0] != epoch:
-            self._known = (epoch, self._cut(epoch))
-        return batch([self._pairs[i] for i in self._known[1][at].tolist()])
+            draw = np.random.Generator(np.random.Philox(key=[self._seed, 2], counter=epoch))
+            order = _sorted(*self._keys(draw))
+            self._known = (epoch, order, draw.permutation(self._epoch))
+        _, order, turns = self._known
+        first = int(turns[at]) * self._size
+        return batch([self._pairs[i] for i in order[first : first + self._size].tolist()])
 
-    def _cut(self, epoch: int) -> list[np.ndarray[tuple[int], np.dtype[np.int64]]]:
-        draw = np.random.Generator(np.random.Philox(key=[self._seed, 2], counter=epoch))
-        own, other = self._keys(draw)
-        cuts = np.arange(self._size, len(own), self._size)
-        found = np.split(np.lexsort((own, other)), cuts)
-        return [found[i] for i in draw.permutation(len(found))]
-
-    def _keys(self, draw: np.random.Generator) -> tuple[Floats, Ints]:
-        """What sources and targets are sorted by; drawn in blocks, so that little is held."""
-        own, other = np.empty(len(self._lengths)), np.empty(len(self._lengths), np.int32)
-        for start in range(0, len(own), _BLOCK):
-            some = self._lengths[start : start + _BLOCK]
+    def _keys(self, draw: np.random.Generator) -> tuple[Array, Array]:
+        """What sources and targets are sorted by."""
+        count = len(self._lengths)
+        own, other = zeros(count, np.float64), zeros(count, np.int32)
+        for one in spans(count):
+            some = self._lengths[one]
             lengths = some + draw.uniform(0, _JITTER, some.shape)
-            own[start : start + _BLOCK] = lengths[:, 0]
-            other[start : start + _BLOCK] = np.ceil(lengths[:, 1])
+            own[one] = lengths[:, 0]
+            other[one] = np.ceil(lengths[:, 1])
         return own, other
+
+
+def _sorted(own: Array, other: Array) -> Array:
+    """`np.lexsort((own, other))`, but in files; only what has one value of `other` is held."""
+    counts = counts_of((other[one] for one in spans(len(other))), int(other.max()) + 1)
+    kinds = ((numbers, other[numbers]) for numbers in counted(len(other)))
+    order = by_kind(kinds, counts, np.min_scalar_type(len(other)))
+    for first, last in pairwise([0, *np.cumsum(counts).tolist()]):
+        some = order[first:last]
+        order[first:last] = some[np.argsort(own[some], kind="stable")]
+    return order
 
 
 def batch(pairs: Sequence[tuple[Tokens, ...]]) -> Batch:
