@@ -3,6 +3,7 @@
 #include "engine.hpp"
 
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
@@ -11,7 +12,7 @@
 #include <tuple>
 
 #include "engines.hpp"
-#include "pages.hpp"
+#include "memory.hpp"
 #include "peak.hpp"
 
 namespace nb = nanobind;
@@ -258,19 +259,21 @@ Call<Real> plain_call(const Plan& plan, const PlainSizes& sizes, Taken& taken) {
     return call;
 }
 
-// After those of the call the final states.
+// After those of the call W x + b_ih of all steps, or null where it is to be made, and the final states.
 template <class Real>
 void plain_forward(const Plan& plan, const std::string& name, const PlainSizes& sizes, const Addresses& arrays) {
     Taken taken(arrays);
     Call<Real> call = plain_call<Real>(plan, sizes, taken);
+    call.x = taken.next<const Real>();
     call.final = taken.next<Real>(plan.states);
     taken.end();
     const Engine<Real>& here = engine_for<Real>(name);
     without_gil([&] { return here.forward(plan, call); });
 }
 
-// After those of the call the gradients of y and the final states, or null, and those wanted of x,
-// W, U, b_ih and b_hh, or null, of params and of the state.
+// After those of the call the gradients of y and the final states, or null. Then those wanted: of
+// every step's projections, or else, where that is null, of x, W, U, b_ih and b_hh, or null; of params
+// and of the state.
 template <class Real>
 void plain_backward(const Plan& plan, const std::string& name, const PlainSizes& sizes, const Addresses& arrays) {
     Taken taken(arrays);
@@ -279,6 +282,7 @@ void plain_backward(const Plan& plan, const std::string& name, const PlainSizes&
     back.forward = &call;
     back.dy = taken.next<const Real>();
     back.dfinal = taken.next<const Real>(plan.states);
+    back.dx = taken.next<Real>();
     back.draw = taken.next<Real>();
     back.dweight_ih = taken.next<Real>();
     back.dweight_hh = taken.next<Real>();
@@ -291,6 +295,18 @@ void plain_backward(const Plan& plan, const std::string& name, const PlainSizes&
     back.before.assign(back.dfinal.size(), nullptr);
     const Engine<Real>& here = engine_for<Real>(name);
     without_gil([&] { return here.backward(plan, back); });
+}
+
+// An array of bytes that are given back when it is gone.
+nb::ndarray<nb::numpy, std::uint8_t> lent_bytes(std::size_t size) {
+    auto memory = std::make_unique<Memory>(lend(size));
+    if (!memory->data) throw std::bad_alloc();
+    void* const data = memory->data;
+    const nb::capsule owner(memory.release(), [](void* held) noexcept {
+        const std::unique_ptr<Memory> back(static_cast<Memory*>(held));
+        take_back(*back);
+    });
+    return {data, {size}, owner};
 }
 
 template <class Real>
@@ -310,7 +326,7 @@ void bind_engine(nb::module_& m) {
     m.def("engines", &engine_names);
     m.def("fma_peak", &fma_peak<float>);
     m.def("fma_peak_float64", &fma_peak<double>);
-    m.def("use_large_pages", [](Address address, std::size_t size) { use_large_pages(address, size); });
+    m.def("lend", &lent_bytes);
     m.def("forward_float32", &forward<float>);
     m.def("forward_float64", &forward<double>);
     m.def("plain_forward_float32", &plain_forward<float>);

@@ -94,10 +94,9 @@ def plain_backward(double: bool, *arguments: Any) -> None:
     (module.plain_backward_float64 if double else module.plain_backward_float32)(*arguments)
 
 
-def use_large_pages(address: int, size: int) -> None:
-    """Ask the system for large pages under memory that has not been touched yet; a hint."""
-    if _native is not None:
-        _native.use_large_pages(address, size)
+def lend(size: int) -> NDArray[np.uint8]:
+    """So many bytes, not initialised, that are lent again when no one has the array any more."""
+    return np.empty(size, np.uint8) if _native is None else _native.lend(size)  # type: ignore[no-any-return]
 
 
 def engines() -> list[str]:

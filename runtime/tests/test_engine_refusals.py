@@ -98,8 +98,8 @@ update
   new.h = tanh u0.a
 """
 )
-# T, B, H, I and so on; x, W, U, b_ih, b_hh, state, y, kept, and then the final state.
-SIZES, FORWARD = (4, 3, 5, 2, False, 1), [8, 8, 8, 0, 0, 0, 8, 8, 8]
+# T, B, H, I and so on; x, W, U, b_ih, b_hh, state, y, kept, and then W x and the final state.
+SIZES, FORWARD = (4, 3, 5, 2, False, 1), [8, 8, 8, 0, 0, 0, 8, 8, 0, 8]
 WRONG_PLAIN = {
     "an array too few": (PLAIN, SIZES, FORWARD[:-1]),
     "an array too many": (PLAIN, SIZES, [*FORWARD, 8]),
@@ -112,7 +112,7 @@ WRONG_PLAIN = {
     "no units": (PLAIN, (4, 3, 0, 2, False, 1), FORWARD),
     "an input of no width": (PLAIN, (4, 3, 5, 0, False, 1), FORWARD),
     "no thread": (PLAIN, (4, 3, 5, 2, False, 0), FORWARD),
-    "a cell with further inputs": (TAPE, SIZES, [8, 8, 8, 0, 0, 8, 8, 8, 8, 8, 8, 8]),
+    "a cell with further inputs": (TAPE, SIZES, [8, 8, 8, 0, 0, 8, 8, 8, 8, 8, 0, 8, 8]),
 }
 
 

@@ -144,3 +144,18 @@ def test_without_the_module_the_twins_serve(without_module):
     assert pure.instruction_sets() == native.numpy_instruction_sets()
     with pytest.raises(TypeError, match="float64"):
         pure.first_nonfinite(np.arange(3))
+
+
+def test_what_is_lent_is_lent_again_when_no_array_is_left():
+    one = native.lend(3 << 20)
+    one[:] = 7
+    part, address = one[5:9], one.ctypes.data
+    del one
+    other = native.lend(3 << 20)
+    assert other.ctypes.data != address
+    other[:] = 8
+    assert part.tolist() == [7] * 4
+    del part
+    if native.available:
+        assert native.lend(3 << 20).ctypes.data == address
+    assert native.lend(0).size == 0

@@ -1,7 +1,5 @@
 """Calls without options, which are one compiled call each way: the same as all other ways."""
 
-from functools import partial
-
 import pytest
 import torch
 from torch.autograd import gradgradcheck
@@ -77,13 +75,15 @@ def test_plain_is_the_general_way_and_the_reference(cell, dtype, bidirectional, 
     with use("native"):
         found = outcome(layer, x, state)
         monkeypatch.setattr(native_plain, "MOST", 0)
+        by_torch = outcome(layer, x, state)
+        monkeypatch.setattr(native_plain, "fits", lambda _: False)
         general = outcome(layer, x, state)
     with use("reference"):
         reference = outcome(layer, x, state)
-    assert found.keys() == general.keys() == reference.keys()
+    assert found.keys() == by_torch.keys() == general.keys() == reference.keys()
     for name, value in found.items():
-        assert_close(value, general[name], terms=TERMS, what=name)
-        assert_close(value, reference[name], terms=TERMS, what=name)
+        for other in (by_torch, general, reference):
+            assert_close(value, other[name], terms=TERMS, what=name)
 
 
 @pytest.mark.parametrize("batch_first", [False, True])
@@ -92,7 +92,7 @@ def test_plain_is_the_general_way_and_the_reference(cell, dtype, bidirectional, 
 def test_drop_ins_take_and_give_their_own_layout(name, bias, batch_first, monkeypatch):
     torch.manual_seed(0)
     layer = getattr(elman.nn, name)(I, H, bias=bias, batch_first=batch_first)
-    x = torch.randn(B, T, I) if batch_first else torch.randn(T, B, I)
+    x = torch.randn(*((B, T) if batch_first else (T, B)), I, requires_grad=True)
     seen = []
     plain = native_plain.layer
     monkeypatch.setattr(native_plain, "layer", lambda *a: seen.append(1) or plain(*a))
@@ -100,7 +100,9 @@ def test_drop_ins_take_and_give_their_own_layout(name, bias, batch_first, monkey
     def run(hx):
         with use("native"):
             y, final = layer(x, hx)
-        return [y, *(final if isinstance(final, tuple) else (final,))]
+        final = final if isinstance(final, tuple) else (final,)
+        up = [torch.ones_like(o) for o in (y, *final)]
+        return [y, *final, *torch.autograd.grad((y, *final), [x, *layer.parameters()], up)]
 
     states = [torch.randn(1, B, H) for _ in range(1 + (name == "LSTM"))]
     hx = tuple(states) if name == "LSTM" else states[0]
@@ -110,10 +112,14 @@ def test_drop_ins_take_and_give_their_own_layout(name, bias, batch_first, monkey
         layer(x, hx)
     assert len(seen) == 2
     monkeypatch.setattr(native_plain, "MOST", 0)
-    for one, other in zip(found, [run(None), run(hx)], strict=True):
-        for a, b in zip(one, other, strict=True):
-            assert a.shape == b.shape
-            assert_close(a, b, terms=TERMS)
+    by_torch = [run(None), run(hx)]
+    monkeypatch.setattr(native_plain, "serves", lambda _: False)
+    monkeypatch.setattr(native_plain, "fits", lambda _: False)
+    for others in (by_torch, [run(None), run(hx)]):
+        for one, other in zip(found, others, strict=True):
+            for a, b in zip(one, other, strict=True):
+                assert a.shape == b.shape
+                assert_close(a, b, terms=TERMS)
 
 
 def test_gradients_that_nobody_wants_are_not_made():
@@ -152,6 +158,26 @@ def test_an_output_that_is_no_state_may_be_changed_in_place(cell):
     with use("reference"):
         expected = torch.autograd.grad((2 * layer(x, state)[0]).sum(), x)[0]
     assert_close(x.grad, expected, terms=TERMS)
+
+
+@pytest.mark.parametrize("most", [0, native_plain.MOST])
+def test_what_one_pass_keeps_no_other_takes(most, monkeypatch):
+    monkeypatch.setattr(native_plain, "MOST", most)
+    torch.manual_seed(0)
+    layer = elman.nn.LSTM(32, 64)
+    inputs = [torch.randn(100, 8, 32) for _ in range(3)]  # over 1 MiB each, which is lent
+
+    def gradients(x, y):
+        return torch.autograd.grad(y.square().sum(), layer.weight_hh_l0)[0]
+
+    with use("reference"):
+        expected = [gradients(x, layer(x)[0]) for x in inputs]
+    with use("native"):
+        for _ in range(2):
+            outputs = [layer(x)[0] for x in inputs]
+            for x, y, right in zip(inputs, outputs, expected, strict=True):
+                assert_close(gradients(x, y), right, terms=800 * 96 * 4)
+            del outputs, y
 
 
 def test_an_output_that_was_read_may_not_be_changed_in_place():
@@ -197,10 +223,8 @@ def test_options_go_another_way(made_with, called_with):
     assert not native_plain.fits(call_of(layer, torch.zeros(B, T, I), **called_with))
 
 
-def test_large_calls_and_empty_ones_go_another_way():
-    fits = partial(native_plain.few, units=512)
-    weight = torch.empty(2048, 512, device="meta")
-    assert fits(torch.empty(1, 4, 512, device="meta"), weight)
-    assert not fits(torch.empty(64, 100, 512, device="meta"), weight)
-    assert not fits(torch.empty(0, 100, 512, device="meta"), weight)
-    assert not fits(torch.empty(64, 0, 512, device="meta"), weight)
+@pytest.mark.parametrize("shape", [(0, T, I), (B, 0, I)])
+def test_calls_without_values_go_another_way(shape):
+    x = torch.zeros(shape)
+    assert not native_plain.serves(x)
+    assert not native_plain.fits(call_of(Recurrent(LSTM, I, H), x))

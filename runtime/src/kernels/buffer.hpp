@@ -3,8 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <new>
 #include <vector>
+
+#include "memory.hpp"
 
 namespace elman::ELMAN_SET {
 
@@ -16,7 +17,7 @@ public:
     Arena() = default;
     Arena(const Arena&) = delete;
     Arena& operator=(const Arena&) = delete;
-    ~Arena() { ::operator delete(data_, std::align_val_t{kLine}); }
+    ~Arena() { take_back(memory_); }
 
     // The number under which `at` gives an array of `count` values.
     std::size_t ask(std::int64_t count) {
@@ -28,20 +29,19 @@ public:
 
     // False where memory runs out. At most once.
     bool allocate() noexcept {
-        const std::size_t bytes = size_ * sizeof(Real) + kLine;
-        data_ = static_cast<Real*>(::operator new(bytes, std::align_val_t{kLine}, std::nothrow));
-        return data_ != nullptr;
+        memory_ = lend(size_ * sizeof(Real) + kLine);
+        return memory_.data != nullptr;
     }
 
     std::size_t bytes() const { return size_ * sizeof(Real); }
 
-    Real* at(std::size_t number) const { return data_ + begins_[number]; }
+    Real* at(std::size_t number) const { return static_cast<Real*>(memory_.data) + begins_[number]; }
 
 private:
     static constexpr std::size_t kLine = 64;
     std::vector<std::size_t> begins_;
     std::size_t size_ = 0;
-    Real* data_ = nullptr;
+    Memory memory_{};
 };
 
 }  // namespace elman::ELMAN_SET

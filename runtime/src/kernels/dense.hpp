@@ -162,8 +162,12 @@ private:
         for (Index block = 0; block < blocks_; ++block) {
             const Index rows = first(block + 1) - first(block);
             const Real* from = f.a.data + first(block) + k * f.a.column;
-            for (Index i = 0; i < depth; ++i, from += f.a.column)
-                for (Index r = 0; r < rows; ++r) *to++ = from[r];
+            for (Index i = 0; i < depth; ++i, from += f.a.column, to += rows) {
+                Index r = 0;
+                for (; r + V::width <= rows; r += V::width) V::load(from + r).store(to + r);
+                // A whole vector is written: what comes next overwrites the rest of it.
+                if (r < rows) V::load(from + r, static_cast<int>(rows - r)).store(to + r);
+            }
         }
     }
 
@@ -171,7 +175,7 @@ private:
     Index from_, to_, blocks_;
     bool begun_ = false;
     alignas(64) Real panel_[kDepth * kPanel<V>];
-    Real turned_[kDepth * kMost];
+    Real turned_[kDepth * kMost + V::width];
 };
 
 template <class V>

@@ -11,7 +11,6 @@
 #include "kernels/shared.hpp"
 #include "kernels/step_cell.hpp"
 #include "kernels/step_ops.hpp"
-#include "pages.hpp"
 #include "program/stepper.hpp"
 
 namespace elman::ELMAN_SET {
@@ -84,7 +83,6 @@ private:
             if (!operations_.back() || arena_.bytes() > limit) return false;
         }
         if (arena_.bytes() > limit || !arena_.allocate()) return false;
-        use_large_pages(reinterpret_cast<std::uintptr_t>(arena_.at(first_)), arena_.bytes());
         std::memset(arena_.at(first_), 0, arena_.bytes());
         for (std::size_t i = 0; i < values_.size(); ++i) place_value(making, i);
         for (auto& one : operations_) one->place(making);

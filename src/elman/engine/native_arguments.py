@@ -4,7 +4,6 @@ Everything is dense and time first. Axes: T time, B batch, I input, H units, G g
 S the size of a state (P of the first where it is projected, else H), O outputs.
 """
 
-import threading
 from math import prod
 from typing import NamedTuple
 
@@ -77,14 +76,10 @@ class Gradients(NamedTuple):
 
 
 class Room:
-    """Makes tensors like another one, not initialised.
-
-    Memory that is touched for the first time can cost more than all that is computed there: the
-    system clears it, and hands it out in pages of 4 KiB unless it is told otherwise.
-    """
+    """Makes tensors like another one, not initialised."""
 
     LARGE = 1 << 20
-    PAGE = 2 << 20
+    """From so many bytes on, memory is lent."""
 
     def __init__(self, like: Tensor) -> None:
         self.like = like
@@ -94,37 +89,12 @@ class Room:
         """A tensor of its own."""
         return self.like.new_empty(shape)
 
-    def large(self, *shape: int) -> Tensor:
-        """One in large pages, which may be part of a larger one."""
+    def lent(self, *shape: int) -> Tensor:
+        """One that no caller of the engine sees: its memory is used again when it is gone."""
         size = prod(shape) * self.like.itemsize
-        if not self.plain or size < self.LARGE:
-            return self(*shape)
-        whole = torch.empty(size + 2 * self.PAGE, dtype=torch.uint8)
-        native.use_large_pages(whole.data_ptr(), whole.nbytes)
-        first = -whole.data_ptr() % self.PAGE
-        return whole[first : first + size].view(self.like.dtype).view(shape)
-
-    def scratch(self, *shape: int) -> Tensor:
-        """One that the next call of this thread uses again."""
-        size = prod(shape) * self.like.itemsize
-        if not self.plain or not self.LARGE <= size <= _Kept.MOST:
-            return self(*shape)
-        if _kept.room is None or _kept.room.nbytes < size:
-            # Not as part of inference mode, whose tensors nothing outside may write to.
-            with torch.inference_mode(False):
-                _kept.room = torch.empty(size, dtype=torch.uint8)
-            native.use_large_pages(_kept.room.data_ptr(), size)
-        return _kept.room[:size].view(self.like.dtype).view(shape)
-
-
-class _Kept(threading.local):
-    """Room that a thread keeps from call to call."""
-
-    MOST = 256 << 20
-    room: Tensor | None = None
-
-
-_kept = _Kept()
+        if not self.plain or size < self.LARGE or torch.are_deterministic_algorithms_enabled():
+            return self(*shape)  # torch may have been told to fill what is not initialised
+        return torch.from_numpy(native.lend(size)).view(self.like.dtype).view(shape)
 
 
 def seen_by_torch(x: Tensor) -> bool:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from elman.engine.native_arguments import Arguments, Forward, Gradients, Room, seen_by_torch
-from elman.engine.native_products import Products
+from elman.engine.native_products import Products, projected
 from elman.engine.plans import Prepared, prepared, reads_out
 from elman_runtime import native
 
@@ -49,9 +49,9 @@ def recurrent_backward(
         found = _parsed(a, list(torch.ops.elman.recurrent_backward(*a, list(saved), upstream)))
     else:
         found = _run_backwards(a, saved, upstream, lean=True)
-    dense = Products(a, found, saved)
+    dense = Products(a, found.columns, saved, found.before)
     dx, dinputs = dense.of_inputs(found.inputs, needs[0])
-    weights = dense.of_weights(needs[1:6])
+    weights = [*dense.of_weights(needs[1:5]), dense.of_projection(found.projected, needs[5])]
     return [dx, *weights, *found.params, *found.state, *found.start, *dinputs]
 
 
@@ -98,7 +98,7 @@ def _outputs(a: Arguments, p: Prepared, train: bool) -> Forward:
     fresh = []
     if a.keep or a.weight_hr is not None:
         fresh = [new(steps, rows, units) for _ in widths]
-    values = [new.large(steps, rows, p.values * units), new(steps, rows, p.narrow_values)]
+    values = [new.lent(steps, rows, p.values * units), new(steps, rows, p.narrow_values)]
     return Forward(output, final, states, fresh, values)
 
 
@@ -145,14 +145,8 @@ def _common(a: Arguments, p: Prepared, x: Tensor, f: Forward) -> tuple[Any, ...]
 
 def _run_forwards(a: Arguments, train: bool) -> Forward:
     p = prepared(a.tape)
-    x, weight = a.x.flatten(0, 1), a.weight_ih.t()
-    room = Room(a.x).scratch(x.shape[0], weight.shape[1])
-    if a.bias_ih is None:
-        torch.mm(x, weight, out=room)
-    else:
-        torch.addmm(a.bias_ih, x, weight, out=room)
-    found = _outputs(a, p, train)
-    native.forward(a.x.dtype == torch.float64, *_common(a, p, room, found))
+    x, found = projected(a.x, a.weight_ih, a.bias_ih), _outputs(a, p, train)
+    native.forward(a.x.dtype == torch.float64, *_common(a, p, x, found))
     return found
 
 
@@ -162,7 +156,7 @@ def _gradients(a: Arguments, p: Prepared, lean: bool) -> Gradients:
     new = Room(a.x)
     widths = [first, *[units] * (len(a.state) - 1)]
     return Gradients(
-        new.scratch(steps * rows, len(p.lowered.columns) * units),
+        new.lent(steps * rows, len(p.lowered.columns) * units),
         new(steps * rows if a.weight_hr is not None else 0, first),
         [
             new(steps if _copied(a, p, k, lean) else 0, rows, width)

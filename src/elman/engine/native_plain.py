@@ -1,8 +1,9 @@
-"""Plain calls: no option is asked for, and the compiled code takes all products itself.
+"""Plain calls: no option is asked for, and little is done around the compiled code.
 
-For so few steps and rows, what torch does around a product costs more than the product. So there is
-one compiled call each way, from the input as it came to the output, and back to the gradients of
-all weights; nothing is turned or made dense that need not be.
+Where there are few multiplications, what torch does around a product costs more than the product.
+So there is one compiled call each way, from the input as it came to the output, and back to the
+gradients of all weights. Where there are many, torch takes the products of whole matrices. Nothing
+is turned or made dense that need not be.
 """
 
 from functools import partial
@@ -15,8 +16,9 @@ from elman.cells import Cell
 from elman.engine import reference
 from elman.engine.again import gradients, needs_reference
 from elman.engine.call import Call, Result, Weights
-from elman.engine.native_arguments import Room, seen_by_torch, transformed
-from elman.engine.plans import Prepared, prepared, text_of
+from elman.engine.native_arguments import Arguments, Room, seen_by_torch, transformed
+from elman.engine.native_products import Products, projected
+from elman.engine.plans import prepared, text_of
 from elman_runtime import native
 
 MOST = 1 << 27
@@ -29,19 +31,12 @@ def fits(call: Call) -> bool:
     options = (call.lengths, call.reset, call.state_mask, call.keep, call.clip, w.weight_hr)
     if call.states or any(o is not None for o in options) or seen_by_torch(call.x):
         return False
-    plain = prepared(text_of(call.cell, call.constants, False)).plain
-    return plain and few(call.x, w.weight_ih, call.state[-1].shape[-1])
-
-
-def few(x: Tensor, weight_ih: Tensor, units: int) -> bool:
-    """Whether there are steps, and so few multiplications in all of them."""
-    first, second, width = x.shape
-    return 0 < first * second * weight_ih.shape[0] * (width + units) <= MOST
+    return call.x.numel() > 0 and prepared(text_of(call.cell, call.constants, False)).plain
 
 
 def serves(x: Tensor) -> bool:
-    """Whether torch need not see what is done to `x`, and no transform of torch.func is at work."""
-    return native.available and not seen_by_torch(x) and not transformed()
+    """Whether `x` has values that torch need not see the use of; not within torch.func."""
+    return native.available and x.numel() > 0 and not seen_by_torch(x) and not transformed()
 
 
 class Plain(NamedTuple):
@@ -53,23 +48,36 @@ class Plain(NamedTuple):
     reverse: bool = False
     time: int = 1
     """The axis of time in input and output."""
+    zeros: bool = False
+    """Whether the first state is known to be zero."""
 
     @property
-    def prepared(self) -> Prepared:
-        """The plan."""
-        return prepared(text_of(self.cell, self.constants, False))
+    def text(self) -> str:
+        """The tape."""
+        return text_of(self.cell, self.constants, False)
 
 
 def run(call: Call) -> Result:
     """Outputs and final state of a call that `fits`."""
-    plain = Plain(call.cell, call.constants, tuple(call.weights.params), call.reverse)
-    found = layer(plain, call.x, tuple(call.state), call.weights)
+    w = call.weights
+    plain = Plain(call.cell, call.constants, tuple(w.params), call.reverse)
+    found = layer(
+        plain,
+        call.x,
+        *(w.weight_ih, w.weight_hh, w.bias_ih, w.bias_hh),
+        *w.params.values(),
+        *call.state,
+    )
     return Result(found[0], call.cell.State(*found[1:]))
 
 
-def layer(plain: Plain, x: Tensor, state: tuple[Tensor, ...], w: Weights) -> tuple[Tensor, ...]:
-    """Output, and final states of the shapes that `state` has: B and H, and any axes of one."""
-    tensors = (x, w.weight_ih, w.weight_hh, w.bias_ih, w.bias_hh, *w.params.values(), *state)
+def layer(plain: Plain, *tensors: Tensor | None) -> tuple[Tensor, ...]:
+    """Output, and final states of the shapes that those have which were passed in.
+
+    Args:
+        plain: what the call is.
+        tensors: x, W, U, b_ih, b_hh, params, and states of B and H, and any axes of one.
+    """
     if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
         return _Plain.apply(plain, *tensors)  # type: ignore[no-untyped-call, no-any-return]
     return _Pass(plain, tensors).forward(None)
@@ -80,11 +88,14 @@ class _Pass:
 
     def __init__(self, plain: Plain, tensors: Any) -> None:
         x, *others = tensors
-        self.plain, self.p = plain, plain.prepared
+        self.plain, self.text = plain, plain.text
+        self.p = prepared(self.text)
         self.x = _dense(x.transpose(0, 1) if plain.time else x)
-        self.others = [None if t is None else _dense(t) for t in others]
+        self.others: list[Any] = [None if t is None else _dense(t) for t in others]
         self.steps, self.rows, self.width = self.x.shape
-        self.units = others[0].shape[0] // len(self.p.tape.gates)
+        gates = others[0].shape[0]
+        self.units = gates // len(self.p.tape.gates)
+        self.small = self.steps * self.rows * gates * (self.width + self.units) <= MOST
 
     def _call(self, way: Any, arrays: list[Tensor | None]) -> None:
         sizes = (self.steps, self.rows, self.units, self.width)
@@ -104,19 +115,25 @@ class _Pass:
         return self.x.new_empty_strided((rows, steps, width), (width, rows * width, 1))
 
     @property
-    def kept_size(self) -> int:
-        """How many numbers a pass forwards keeps for the one backwards, besides the output."""
-        p = self.p
-        states = len(p.tape.state) - (not p.tape.outputs)
-        each = (states + p.values) * self.units + p.narrow_values
-        return int(each * self.steps * self.rows)
+    def kept_sizes(self) -> list[int]:
+        """How many numbers a pass forwards keeps for the one backwards, besides the output.
+
+        Of states other than that, and of the values that are saved, wide and narrow.
+        """
+        p, states = self.p, len(self.p.tape.state) - (not self.p.tape.outputs)
+        widths = [*[self.units] * states, p.values * self.units, p.narrow_values]
+        return [self.steps * self.rows * width for width in widths]
 
     def forward(self, kept: Tensor | None) -> tuple[Tensor, ...]:
         """Output and final states."""
         outputs = self.p.tape.outputs or ("H",)
         y = self._like(sum(self.units if o == "H" else 1 for o in outputs))
-        final = [torch.empty_like(s) for s in self.others[-len(self.p.tape.state) :]]  # type: ignore[arg-type]
-        self._call(native.plain_forward, [y, kept, *final])
+        final = [torch.empty_like(s) for s in self.others[-len(self.p.tape.state) :]]
+        x = None
+        if not self.small:
+            weight_ih, _, bias_ih = self.others[:3]
+            x = projected(self.x, weight_ih, bias_ih)
+        self._call(native.plain_forward, [y, kept, x, *final])
         return y, *final
 
     def backward(self, y: Tensor, kept: Tensor, up: Any, needs: Any) -> list[Tensor | None]:
@@ -124,20 +141,63 @@ class _Pass:
 
         `y` is read where it is a state.
         """
+        rest = [torch.empty_like(t) for t in self.others[4:]]
+        if self.small:
+            dense = [
+                torch.empty_like(t) if need and t is not None else None
+                for t, need in zip(self.others[:4], needs[1:5], strict=True)
+            ]
+            dx = self._like(self.width) if needs[0] else None
+            weight_ih, weight_hh, bias_ih, bias_hh = dense
+            self._back(y, kept, up, [None, dx, weight_ih, weight_hh, bias_ih, bias_hh, *rest])
+            return [dx, *dense, *rest]
+        width = len(self.p.lowered.columns) * self.units
+        columns = Room(self.x).lent(self.steps * self.rows, width)
+        self._back(y, kept, up, [columns, *[None] * 5, *rest])
+        return [*self._products(columns, y, kept, needs), *rest]
+
+    def _back(self, y: Tensor, kept: Tensor, up: Any, found: list[Tensor | None]) -> None:
         dy, *dfinal = up
         if dy is not None:
             dy = _dense(dy.transpose(0, 1) if self.plain.time else dy)
         dfinal = [None if d is None else _dense(d) for d in dfinal]
-        dense = [
-            torch.empty_like(t) if need and t is not None else None
-            for t, need in zip(self.others[:4], needs[1:5], strict=True)
-        ]
-        dx = self._like(self.width) if needs[0] else None
-        rest = [torch.empty_like(t) for t in self.others[4:]]  # type: ignore[arg-type]
-        weight_ih, weight_hh, bias_ih, bias_hh = dense
-        found = [dx, weight_ih, weight_hh, bias_ih, bias_hh, *rest]
         self._call(native.plain_backward, [y, kept, dy, *dfinal, *found])
-        return found
+
+    def _products(
+        self, columns: Tensor, y: Tensor, kept: Tensor, needs: Any
+    ) -> list[Tensor | None]:
+        """The gradients of the five first, by torch."""
+        tape, steps, rows = self.p.tape, self.steps, self.rows
+        saved = [part.view(steps, rows, -1) for part in torch.split(kept, self.kept_sizes)]
+        if not tape.outputs:
+            saved.insert(0, y.transpose(0, 1) if self.plain.time else y)
+        weight_ih, weight_hh, bias_ih, bias_hh, *_ = self.others
+        state = [s.view(rows, self.units) for s in self.others[-len(tape.state) :]]
+        a = Arguments(
+            self.x,
+            weight_ih,
+            weight_hh,
+            bias_ih,
+            bias_hh,
+            weight_hr=None,
+            params=[],
+            state=state,
+            start=[],
+            inputs=[],
+            lengths=None,
+            reset=None,
+            mask=None,
+            keep=[],
+            share=[],
+            clip=0.0,
+            tape=self.text,
+            reverse=self.plain.reverse,
+        )
+        products = Products(a, columns, saved, from_zero=self.plain.zeros)
+        dx, _ = products.of_inputs([], needs[0])
+        if dx is not None and self.plain.time:
+            dx = dx.transpose(0, 1)
+        return [dx, *products.of_weights(needs[1:5])]
 
 
 def _dense(t: Tensor) -> Tensor:
@@ -148,7 +208,7 @@ class _Plain(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, plain: Plain, *tensors: Tensor | None) -> tuple[Tensor, ...]:
         here = _Pass(plain, tensors)
-        kept = Room(here.x).large(here.kept_size)
+        kept = Room(here.x).lent(sum(here.kept_sizes))
         found = here.forward(kept)
         ctx.set_materialize_grads(False)
         ctx.plain = plain

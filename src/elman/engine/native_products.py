@@ -5,20 +5,46 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from elman.engine.native_arguments import Arguments, Gradients
+from elman.engine.native_arguments import Arguments, Room
 from elman.engine.plans import Recurrence, prepared
 
 
-class Products:
-    """Gradients that are products of whole matrices, from those of every step's projections."""
+def projected(x: Tensor, weight_ih: Tensor, bias_ih: Tensor | None) -> Tensor:
+    """W x + b_ih of all steps (T*B, G*H), for x (T, B, I)."""
+    x, weight = x.flatten(0, 1), weight_ih.t()
+    room = Room(x).lent(x.shape[0], weight.shape[1])
+    if bias_ih is None:
+        return torch.mm(x, weight, out=room)
+    return torch.addmm(bias_ih, x, weight, out=room)
 
-    def __init__(self, a: Arguments, found: Gradients, saved: Sequence[Tensor]) -> None:
-        self.a, self.saved, self.found = a, saved, found
+
+class Products:
+    """Gradients that are products of whole matrices, from those of every step's projections.
+
+    Args:
+        a: what the call took.
+        columns: the gradients of the projections (T*B, C*H).
+        saved: what `Forward.saved` gave.
+        before: for each state those that steps began with (T, B, S), or empty where not copied;
+            without it none was.
+        from_zero: whether the states of `a` are known to be zero.
+    """
+
+    def __init__(
+        self,
+        a: Arguments,
+        columns: Tensor,
+        saved: Sequence[Tensor],
+        before: Sequence[Tensor] = (),
+        *,
+        from_zero: bool = False,
+    ) -> None:
+        self.a, self.columns, self.saved = a, columns, saved
+        self.before, self.from_zero = before, from_zero
         self.prepared = prepared(a.tape)
-        self.units = a.weight_ih.shape[0] // len(self.prepared.tape.gates)
-        self.columns = found.columns  # (T*B, C*H)
         gates = a.weight_ih.shape[0]
-        self.of_gates = self._part(found.columns, 0, gates)  # (T*B, G*H)
+        self.units = gates // len(self.prepared.tape.gates)
+        self.of_gates = self._part(columns, 0, gates)  # (T*B, G*H)
 
     def of_inputs(
         self, dinputs: list[Tensor], needed: bool
@@ -36,9 +62,9 @@ class Products:
         return dx, further
 
     def of_weights(self, needs: Sequence[bool]) -> list[Tensor | None]:
-        """Of W, U, b_ih, b_hh and V."""
+        """Of W, U, b_ih and b_hh."""
         a = self.a
-        found: list[Tensor | None] = [None] * 5
+        found: list[Tensor | None] = [None] * 4
         if needs[0]:
             found[0] = torch.mm(self.of_gates.t(), a.x.flatten(0, 1))
         if needs[1] and a.weight_hh is not None:
@@ -47,10 +73,14 @@ class Products:
             sums = self.columns.sum(0)
             found[2] = self._part(sums, 0, a.bias_ih.shape[0])
             found[3] = None if a.bias_hh is None else self._bias(sums, a.bias_hh)
-        if a.weight_hr is not None and needs[4]:
-            fresh = self.saved[len(a.state)]
-            found[4] = torch.mm(self.found.projected.t(), fresh.flatten(0, 1))
         return found
+
+    def of_projection(self, dprojected: Tensor, needed: bool) -> Tensor | None:
+        """Of V, from those of its results (T*B, P)."""
+        if self.a.weight_hr is None or not needed:
+            return None
+        fresh = self.saved[len(self.a.state)]
+        return torch.mm(dprojected.t(), fresh.flatten(0, 1))
 
     def _whole(self, rows: int) -> tuple[Recurrence, int] | None:
         """The one product that all rows of U have a part in, and its first column, if it is so."""
@@ -104,9 +134,8 @@ class Products:
         if space == "new":
             fresh = self.saved[len(self.a.state) :][k] if self.a.keep else self.saved[k]
             return d.t() @ fresh.flatten(0, 1)
-        before = self.found.before[k]
-        if before.numel():
-            return torch.mm(d.t(), before.flatten(0, 1))
+        if self.before and self.before[k].numel():
+            return torch.mm(d.t(), self.before[k].flatten(0, 1))
         # The state before a step is the one after the step before, but for the first.
         states, batch = self.saved[k].flatten(0, 1), self.a.x.shape[1]
         early, late = (slice(batch, None), slice(None, -batch))
@@ -114,4 +143,6 @@ class Products:
         first = slice(-batch, None) if self.a.reverse else slice(None, batch)
         if self.a.x.shape[0] == 1:
             return d.t() @ self.a.state[k]
+        if self.from_zero:
+            return torch.mm(d[ahead].t(), states[behind])
         return torch.addmm(d[first].t() @ self.a.state[k], d[ahead].t(), states[behind])

@@ -2,12 +2,13 @@
 
 In ATen all layers are one call. One layer and direction at a time gives the same numbers, but a
 call of an engine costs some 70 us beside ATen's own 60 for a short sequence, and going backwards
-copies it (bench/dropin.py). In compiled code one small layer is one call.
+copies it (bench/dropin.py). In compiled code one layer is one call.
 
 Each function returns what torch's own layer does, or None where something is not plain: no step, or
 a shape, dtype or device that is wrong, of which the other way says what.
 """
 
+from functools import lru_cache
 from typing import Any, cast
 
 import torch
@@ -15,9 +16,10 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from elman.cells import LSTM, Cell
-from elman.engine import Weights, aten, forced_engine, native_plain
+from elman.engine import aten, forced_engine, native_plain
 
-State = Tensor | tuple[Tensor, ...]
+Leaves = tuple[Tensor, ...]
+State = Tensor | Leaves
 
 SPARSE = 8
 """Padding a PackedSequence to this many times its rows costs more than oneDNN gains."""
@@ -44,24 +46,26 @@ def compiled(
     layer: nn.RNNBase, cell: type[Cell], input: Tensor | PackedSequence, hx: Any
 ) -> tuple[Any, State] | None:
     """Outputs and state of one layer in one direction for a tensor (T, B, I) or (B, T, I)."""
-    if isinstance(input, PackedSequence) or input.dim() != 3 or not _is_small(layer, input):
+    if isinstance(input, PackedSequence) or input.dim() != 3 or not _is_compiled(layer, input):
         return None
-    time, weights = 1 if layer.batch_first else 0, _weights(layer)
-    first = _first(layer, cell, input, input.shape[1 - time], hx, one=False)
-    if first is None or any(t.dtype != input.dtype or not t.is_cpu for t in (*first, *weights)):
+    time, dtype, weights = 1 if layer.batch_first else 0, input.dtype, _weights(layer)
+    rows = input.shape[1 - time]
+    if hx is None:
+        first: Leaves | None = (_zeros(rows, layer.hidden_size, dtype),) * len(cell.state)
+    else:
+        first = _first(layer, cell, input, rows, hx, one=False)
+    if first is None or any(t.dtype != dtype or not t.is_cpu for t in (*first, *weights)):
         return None
-    weight_ih, weight_hh, *biases = weights
-    w = Weights(weight_ih, weight_hh, *(biases or (None, None)))
-    y, *final = native_plain.layer(native_plain.Plain(cell, {}, (), time=time), input, first, w)
+    weights = weights if layer.bias else [*weights, None, None]
+    call = native_plain.Plain(cell, {}, (), time=time, zeros=hx is None)
+    y, *final = native_plain.layer(call, input, *weights, *first)
     return y, tuple(final) if cell is LSTM else final[0]
 
 
-def _is_small(layer: nn.RNNBase, x: Tensor) -> bool:
+def _is_compiled(layer: nn.RNNBase, x: Tensor) -> bool:
     one = layer.num_layers == 1 and not layer.bidirectional and not layer.proj_size
-    if not one or forced_engine() not in (None, "native") or not _fits(layer, x):
-        return False
-    few = native_plain.few(x, cast(Tensor, layer.weight_ih_l0), layer.hidden_size)
-    return few and native_plain.serves(x)
+    right = one and forced_engine() in (None, "native") and _fits(layer, x)
+    return right and native_plain.serves(x)
 
 
 def packed(
@@ -98,9 +102,20 @@ def _fits(layer: nn.RNNBase, x: Tensor) -> bool:
     return kind and x.shape[-1] == layer.input_size and x.device == like.device
 
 
-def _weights(layer: nn.RNNBase) -> list[Tensor]:
-    # By attribute, at each call: a parametrisation or functional_call changes what it finds.
-    return [getattr(layer, name) for name in layer._flat_weights_names]
+@lru_cache(maxsize=4)
+def _zeros(rows: int, units: int, dtype: torch.dtype) -> Tensor:
+    """A state of zeros (1, B, H), which nothing writes to."""
+    with torch.inference_mode(False):  # whose tensors no derivative may keep
+        return torch.zeros(1, rows, units, dtype=dtype, device="cpu")
+
+
+def _weights(layer: nn.RNNBase) -> list[Any]:
+    # By name, at each call: a parametrisation or functional_call changes what is found; and past
+    # the module's own search where it can be.
+    own = layer._parameters
+    return [
+        own[name] if name in own else getattr(layer, name) for name in layer._flat_weights_names
+    ]
 
 
 def _options(layer: nn.RNNBase) -> dict[str, Any]:
@@ -115,7 +130,7 @@ def _options(layer: nn.RNNBase) -> dict[str, Any]:
 
 def _first(
     layer: nn.RNNBase, cell: type[Cell], x: Tensor, batch: int, hx: Any, one: bool
-) -> tuple[Tensor, ...] | None:
+) -> Leaves | None:
     """The state before the first step, (L*D, B, H) each; None where hx does not fit."""
     number = layer.num_layers * (2 if layer.bidirectional else 1)
     widths = (layer.proj_size or layer.hidden_size, layer.hidden_size)[: len(cell.state)]
