@@ -162,8 +162,8 @@ void forward(const Plan& plan, const std::string& engine_name, const Sizes& size
     without_gil([&] { return here.forward(plan, call); });
 }
 
-// dy, dx, dprojected, and for each state: dfinal, dstates, dstate, dstart, dh, before
-using Back = std::tuple<Address, Address, Address, Addresses, Addresses, Addresses, Addresses,
+// dy, dx, dsums, dprojected, and for each state: dfinal, dstates, dstate, dstart, dh, before
+using Back = std::tuple<Address, Address, Address, Address, Addresses, Addresses, Addresses, Addresses,
                         Addresses, Addresses>;
 
 template <class Real>
@@ -174,12 +174,22 @@ void backward(const Plan& plan, const std::string& engine_name, const Sizes& siz
               const Addresses& dparams, double clip) {
     const Call<Real> call = call_of<Real>(plan, sizes, arrays, inputs, params, state, start, keep, outputs);
     const Engine<Real>& here = engine_for<Real>(engine_name);
-    const auto& [dy, dx, dprojected, dfinal, dstates, dstate, dstart, dh, before] = back;
-    BackwardCall<Real> all{&call, one<const Real>(dy), reading<Real>(dfinal), reading<Real>(dstates),
-                           one<Real>(dx), writing<Real>(dinputs), writing<Real>(dstate),
-                           writing<Real>(dstart), writing<Real>(dparams), writing<Real>(dh),
-                           writing<Real>(before), one<Real>(dprojected), static_cast<Real>(clip), nullptr,
-                           nullptr, nullptr, nullptr, nullptr};
+    const auto& [dy, dx, dsums, dprojected, dfinal, dstates, dstate, dstart, dh, before] = back;
+    BackwardCall<Real> all{};
+    all.forward = &call;
+    all.dy = one<const Real>(dy);
+    all.dfinal = reading<Real>(dfinal);
+    all.dstates = reading<Real>(dstates);
+    all.dx = one<Real>(dx);
+    all.dsums = one<Real>(dsums);
+    all.dinputs = writing<Real>(dinputs);
+    all.dstate = writing<Real>(dstate);
+    all.dstart = writing<Real>(dstart);
+    all.dparams = writing<Real>(dparams);
+    all.dh = writing<Real>(dh);
+    all.before = writing<Real>(before);
+    all.dprojected = one<Real>(dprojected);
+    all.clip = static_cast<Real>(clip);
     const auto count = static_cast<std::size_t>(plan.states);
     const bool fits = all.dfinal.size() == count && all.dstates.size() == count &&
                       all.dstate.size() == count && all.before.size() == count && all.dinputs.size() == call.inputs.size() &&
@@ -272,8 +282,8 @@ void plain_forward(const Plan& plan, const std::string& name, const PlainSizes& 
 }
 
 // After those of the call the gradients of y and the final states, or null. Then those wanted: of
-// every step's projections, or else, where that is null, of x, W, U, b_ih and b_hh, or null; of params
-// and of the state.
+// every step's projections, and their sums or null; or else, where there are none, of x, W, U, b_ih and
+// b_hh, or null; of params and of the state.
 template <class Real>
 void plain_backward(const Plan& plan, const std::string& name, const PlainSizes& sizes, const Addresses& arrays) {
     Taken taken(arrays);
@@ -283,6 +293,7 @@ void plain_backward(const Plan& plan, const std::string& name, const PlainSizes&
     back.dy = taken.next<const Real>();
     back.dfinal = taken.next<const Real>(plan.states);
     back.dx = taken.next<Real>();
+    back.dsums = taken.next<Real>();
     back.draw = taken.next<Real>();
     back.dweight_ih = taken.next<Real>();
     back.dweight_hh = taken.next<Real>();

@@ -66,6 +66,8 @@ struct BackwardCall {
     std::vector<const Real*> dstates;        // (T, B, S) each, or null: of every step's states
     Real* dx;                                // (T, B, columns*H); zero beyond a length; or null
                                              // where those below are wanted instead
+    Real* dsums;                             // (columns*H), or null: those of dx over all rows and
+                                             // steps; their bits depend on the threads
     std::vector<Real*> dinputs;              // (T, B, H) each
     std::vector<Real*> dstate;               // (B, S) each
     std::vector<Real*> dstart;               // (B, S) each; empty where reset is null

@@ -32,6 +32,7 @@ public:
         column_ = in_place_ ? call.units : ld_;
         dx_ = this->ask_rows(in_place_ ? 0 : std::max<Index>(1, plan.columns));
         sums_ = arena_.ask(std::max<Index>(1, groups()) * units);
+        column_sums_ = arena_.ask(back_.dsums ? 2 * plan.columns * units : 0);
         zero_ = arena_.ask(ld_);
         own_.assign(plan.slots.size(), 0);
         for (std::size_t i = 0; i < plan.slots.size(); ++i)
@@ -45,19 +46,36 @@ public:
     void run() {
         place();
         this->clear(arena_.at(sums_), std::max<Index>(1, groups()) * units);
+        if (back_.dsums) this->clear(arena_.at(column_sums_), 2 * plan.columns * units);
         for (Index r = 0; r < n; ++r) begin_row(r);
-        for (Index step = 0; step < call.steps; ++step)
+        for (Index step = 0; step < call.steps; ++step) {
             this->step(call.reverse ? step : call.steps - 1 - step);
+            if (back_.dsums && (step % kApart == kApart - 1 || step + 1 == call.steps)) gather();
+        }
     }
 
-    // Adds this job's share to sums (count of g, H).
+    // Adds this job's share to sums (count of g, H), and to those of the columns.
     void add_sums(Real* to) const {
-        for (Index g = 0; g < groups(); ++g)
-            for (Index i = 0; i < units; ++i) to[g * call.units + u0 + i] += arena_.at(sums_)[g * units + i];
+        add_part(to, arena_.at(sums_), groups());
+        if (back_.dsums) add_part(back_.dsums, arena_.at(column_sums_) + plan.columns * units, plan.columns);
     }
 
 private:
+    static constexpr Index kApart = 32;  // steps whose gradients are summed apart: chains are short
+
     Index groups() const { return this->count(Space::g); }
+
+    void add_part(Real* to, const Real* from, Index count) const {
+        for (Index k = 0; k < count; ++k) add(to + k * call.units + u0, from + k * units, units);
+    }
+
+    // What some steps added goes to the sums of all.
+    void gather() {
+        const Index count = plan.columns * units;
+        Real* const some = arena_.at(column_sums_);
+        add(some + count, some, count);
+        this->clear(some, count);
+    }
 
     // What a step must do of its own, looked for once and not at each row of each step.
     void note_reads() {
@@ -320,6 +338,8 @@ private:
         Real* dx = back_.dx + (t * call.rows + global_[r]) * plan.columns * call.units + u0;
         for (Index c = 0; !in_place_ && c < plan.columns; ++c)
             this->copy(dx + c * call.units, dx_row(r) + c * column_, units);
+        for (Index c = 0; back_.dsums && c < plan.columns; ++c)
+            add(arena_.at(column_sums_) + c * units, dx_row(r) + c * column_, units);
         for (const std::size_t i : results_) {
             const auto k = static_cast<std::size_t>(plan.slots[i].index);
             if (plan.slots[i].space == Space::g) {
@@ -364,7 +384,7 @@ private:
     std::vector<std::size_t> narrow_, results_;  // slots that are filled before, and taken from after
     std::vector<bool> reads_s_;                  // of each state, by the derivative
     std::vector<Index> output_at_, offsets_;
-    std::size_t dx_, sums_, zero_;
+    std::size_t dx_, sums_, column_sums_, zero_;
     bool in_place_;  // whether gradients of projections are made where the caller wants them
     Index column_;   // from one of them to the next
     Index outputs_ = 0, t_ = 0;

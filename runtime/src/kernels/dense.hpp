@@ -15,8 +15,8 @@ namespace elman::ELMAN_SET {
 
 inline constexpr Index kDepth = 128;
 
-// A matrix by its strides: value (i, j) at data + i * row + j * column. `column` is 1; or else `row`
-// is, or there is one row.
+// A matrix by its strides: value (i, j) at data + i * row + j * column. `column` is 1, or else `row`
+// is.
 template <class Real>
 struct Strided {
     const Real* data;

@@ -88,6 +88,7 @@ bool backward_steps(const Plan& plan, const BackwardCall<typename V::Real>& back
     const auto make = [&](Matrices<V>& matrices, Share share, typename Exchange<V>::Member* exchange) {
         return std::make_unique<BackwardJob<V>>(shared, matrices, back, std::move(share), exchange);
     };
+    if (back.dsums) std::fill_n(back.dsums, plan.columns * call.units, Real(0));
     // In the order of the jobs, so that threads do not decide in what order values are added.
     const auto add = [&](const BackwardJob<V>& job) { job.add_sums(sums.data()); };
     if (back.clip <= 0 && shares_units<V>(plan, call)) {
@@ -107,13 +108,15 @@ bool backward(const Plan& plan, const BackwardCall<typename V::Real>& back) {
     if (back.dx) return backward_steps<V>(plan, back);
     const Call<typename V::Real>& call = *back.forward;
     Arena<typename V::Real> arena;
-    const auto dx = arena.ask(call.steps * call.rows * plan.columns * call.units);
+    const Index columns = plan.columns * call.units;
+    const auto dx = arena.ask(call.steps * call.rows * columns), sums = arena.ask(columns);
     if (!arena.allocate()) return false;
     BackwardCall<typename V::Real> steps = back;
     steps.dx = arena.at(dx);
+    if (back.dbias_ih || back.dbias_hh) steps.dsums = arena.at(sums);
     if (!backward_steps<V>(plan, steps)) return false;
     const FlushDenormals flush;
-    WholeGradients<V>(plan, back, steps.dx).run();
+    WholeGradients<V>(plan, back, steps).run();
     return true;
 }
 

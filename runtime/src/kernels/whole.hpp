@@ -42,9 +42,10 @@ class WholeGradients {
 public:
     using Real = typename V::Real;
 
-    WholeGradients(const Plan& plan, const BackwardCall<Real>& back, const Real* d)
-        : plan_(plan), back_(back), call_(*back.forward), d_(d), rows_(call_.steps * call_.rows),
-          columns_(plan.columns * call_.units) {}
+    // `steps` found the gradients of the projections, and their sums.
+    WholeGradients(const Plan& plan, const BackwardCall<Real>& back, const BackwardCall<Real>& steps)
+        : plan_(plan), back_(back), call_(*back.forward), d_(steps.dx), sums_(steps.dsums),
+          rows_(call_.steps * call_.rows), columns_(plan.columns * call_.units) {}
 
     void run() {
         const Index gates = plan_.gates * call_.units;
@@ -56,7 +57,8 @@ public:
             const Factors<Real> term{turned(0), as_it_lies<V>(call_.raw, call_.width), rows_};
             all_.push_back({{term}, gates, call_.width, back_.dweight_ih, nullptr});
         }
-        if (back_.dbias_ih) all_.push_back({{sum(0)}, 1, gates, back_.dbias_ih, nullptr});
+        if (back_.dbias_ih) std::copy_n(sums_, gates, back_.dbias_ih);
+        if (back_.dbias_hh) std::fill_n(back_.dbias_hh, plan_.recurrent * call_.units, Real(0));
         for (Index gate = 0; gate < plan_.recurrent; ++gate) of_recurrent(gate);
         dense<V>(all_, call_.threads);
     }
@@ -65,18 +67,17 @@ private:
     // Of the block of U and b_hh that belongs to one gate: a part from each product that has it.
     void of_recurrent(Index gate) {
         const Index units = call_.units, first = call_.first;
-        Dense<Real> weight{{}, units, first, nullptr, nullptr}, bias{{}, 1, units, nullptr, nullptr};
+        Dense<Real> weight{{}, units, first, nullptr, nullptr};
         if (back_.dweight_hh) weight.out = back_.dweight_hh + gate * units * first;
-        if (back_.dbias_hh) bias.out = back_.dbias_hh + gate * units;
         for (const Product& product : plan_.products)
             for (std::size_t j = 0; j < product.gates.size(); ++j) {
                 if (product.gates[j] != gate) continue;
                 const Index column = plan_.slots[product.d[j]].index * units;
                 add_outer(weight.terms, column, plan_.slots[product.vector]);
-                bias.terms.push_back(sum(column));
+                for (Index i = 0; back_.dbias_hh && i < units; ++i)
+                    back_.dbias_hh[gate * units + i] += sums_[column + i];
             }
         if (weight.out) all_.push_back(std::move(weight));
-        if (bias.out) all_.push_back(std::move(bias));
     }
 
     // Sum over rows and steps of gradient times what U multiplied.
@@ -98,16 +99,10 @@ private:
     // Gradients from a column and a row on, transposed.
     Strided<Real> turned(Index column, Index row = 0) const { return {d_ + row * columns_ + column, 1, columns_}; }
 
-    // The sum of gradients over all rows, as a product with ones.
-    Factors<Real> sum(Index column) const {
-        static constexpr Real one = 1;
-        return {{&one, 0, 0}, as_it_lies<V>(d_ + column, columns_), rows_};
-    }
-
     const Plan& plan_;
     const BackwardCall<Real>& back_;
     const Call<Real>& call_;
-    const Real* d_;
+    const Real *d_, *sums_;
     Index rows_, columns_;
     std::vector<Dense<Real>> all_;
 };

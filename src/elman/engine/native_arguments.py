@@ -63,6 +63,7 @@ class Gradients(NamedTuple):
     """What a backward pass leaves, before products of whole matrices are taken."""
 
     columns: Tensor  # (T*B, C*H): of every step's projections
+    sums: Tensor  # (C*H,): those of `columns`; empty without biases
     projected: Tensor  # (T*B, P): of V's results; empty without V
     before: list[Tensor]  # (T, B, S) each: the states that steps began with; empty where not copied
     state: list[Tensor]  # (B, S) each
@@ -72,7 +73,7 @@ class Gradients(NamedTuple):
 
     def flat(self) -> list[Tensor]:
         """As the operator returns them."""
-        return [self.columns, self.projected, *(t for part in self[2:] for t in part)]
+        return [*self[:3], *(t for part in self[3:] for t in part)]
 
 
 class Room:

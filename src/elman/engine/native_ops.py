@@ -51,19 +51,22 @@ def recurrent_backward(
         found = _run_backwards(a, saved, upstream, lean=True)
     dense = Products(a, found.columns, saved, found.before)
     dx, dinputs = dense.of_inputs(found.inputs, needs[0])
-    weights = [*dense.of_weights(needs[1:5]), dense.of_projection(found.projected, needs[5])]
+    weights = [
+        *dense.of_weights(needs[1:5], found.sums),
+        dense.of_projection(found.projected, needs[5]),
+    ]
     return [dx, *weights, *found.params, *found.state, *found.start, *dinputs]
 
 
 def _parsed(a: Arguments, found: list[Tensor]) -> Gradients:
     """What `Gradients.flat` made, the other way round."""
-    columns, projected, rest = found[0], found[1], found[2:]
+    columns, sums, dprojected, *rest = found
     k, count = len(a.state), len(prepared(a.tape).tape.inputs)
     parts = []
     for size in (k, k, len(a.start), count, len(a.params)):
         parts.append(rest[:size])
         rest = rest[size:]
-    return Gradients(columns, projected, *parts)
+    return Gradients(columns, sums, dprojected, *parts)
 
 
 # --- the operators -------------------------------------------------------------------------------
@@ -155,8 +158,10 @@ def _gradients(a: Arguments, p: Prepared, lean: bool) -> Gradients:
     steps, rows, units, first = a.sizes
     new = Room(a.x)
     widths = [first, *[units] * (len(a.state) - 1)]
+    columns = len(p.lowered.columns) * units
     return Gradients(
-        new.lent(steps * rows, len(p.lowered.columns) * units),
+        new.lent(steps * rows, columns),
+        new(0 if a.bias_ih is None else columns),
         new(steps * rows if a.weight_hr is not None else 0, first),
         [
             new(steps if _copied(a, p, k, lean) else 0, rows, width)
@@ -199,6 +204,7 @@ def _run_backwards(
         (
             _address(up[0]),
             new.columns.data_ptr(),
+            new.sums.data_ptr() if a.bias_ih is not None else 0,
             new.projected.data_ptr(),
             _addresses(up[1 : 1 + k]),
             _addresses(up[1 + k :]),

@@ -149,12 +149,13 @@ class _Pass:
             ]
             dx = self._like(self.width) if needs[0] else None
             weight_ih, weight_hh, bias_ih, bias_hh = dense
-            self._back(y, kept, up, [None, dx, weight_ih, weight_hh, bias_ih, bias_hh, *rest])
+            self._back(y, kept, up, [None, None, dx, weight_ih, weight_hh, bias_ih, bias_hh, *rest])
             return [dx, *dense, *rest]
         width = len(self.p.lowered.columns) * self.units
         columns = Room(self.x).lent(self.steps * self.rows, width)
-        self._back(y, kept, up, [columns, *[None] * 5, *rest])
-        return [*self._products(columns, y, kept, needs), *rest]
+        sums = None if self.others[2] is None else self.x.new_empty(width)
+        self._back(y, kept, up, [columns, sums, *[None] * 5, *rest])
+        return [*self._products(columns, sums, y, kept, needs), *rest]
 
     def _back(self, y: Tensor, kept: Tensor, up: Any, found: list[Tensor | None]) -> None:
         dy, *dfinal = up
@@ -164,7 +165,7 @@ class _Pass:
         self._call(native.plain_backward, [y, kept, dy, *dfinal, *found])
 
     def _products(
-        self, columns: Tensor, y: Tensor, kept: Tensor, needs: Any
+        self, columns: Tensor, sums: Tensor | None, y: Tensor, kept: Tensor, needs: Any
     ) -> list[Tensor | None]:
         """The gradients of the five first, by torch."""
         tape, steps, rows = self.p.tape, self.steps, self.rows
@@ -197,7 +198,7 @@ class _Pass:
         dx, _ = products.of_inputs([], needs[0])
         if dx is not None and self.plain.time:
             dx = dx.transpose(0, 1)
-        return [dx, *products.of_weights(needs[1:5])]
+        return [dx, *products.of_weights(needs[1:5], sums)]
 
 
 def _dense(t: Tensor) -> Tensor:

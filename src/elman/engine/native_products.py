@@ -61,16 +61,15 @@ class Products:
                 further.append(d.sum(-1) if next(given).dim() == 2 else d)
         return dx, further
 
-    def of_weights(self, needs: Sequence[bool]) -> list[Tensor | None]:
-        """Of W, U, b_ih and b_hh."""
+    def of_weights(self, needs: Sequence[bool], sums: Tensor | None) -> list[Tensor | None]:
+        """Of W, U, b_ih and b_hh; `sums` are those of the columns, where there are biases."""
         a = self.a
         found: list[Tensor | None] = [None] * 4
         if needs[0]:
             found[0] = torch.mm(self.of_gates.t(), a.x.flatten(0, 1))
         if needs[1] and a.weight_hh is not None:
             found[1] = self._recurrent(a.weight_hh)
-        if a.bias_ih is not None and (needs[2] or needs[3]):
-            sums = self.columns.sum(0)
+        if a.bias_ih is not None and sums is not None and (needs[2] or needs[3]):
             found[2] = self._part(sums, 0, a.bias_ih.shape[0])
             found[3] = None if a.bias_hh is None else self._bias(sums, a.bias_hh)
         return found
@@ -145,4 +144,8 @@ class Products:
             return d.t() @ self.a.state[k]
         if self.from_zero:
             return torch.mm(d[ahead].t(), states[behind])
-        return torch.addmm(d[first].t() @ self.a.state[k], d[ahead].t(), states[behind])
+        begun = self.a.state[k]
+        if d.shape[0] <= d.shape[1]:  # to copy the states costs less than to write dU twice
+            parts = (states[behind], begun) if self.a.reverse else (begun, states[behind])
+            return torch.mm(d.t(), torch.cat(parts))
+        return torch.addmm(d[first].t() @ begun, d[ahead].t(), states[behind])

@@ -46,15 +46,15 @@ def compiled(
     layer: nn.RNNBase, cell: type[Cell], input: Tensor | PackedSequence, hx: Any
 ) -> tuple[Any, State] | None:
     """Outputs and state of one layer in one direction for a tensor (T, B, I) or (B, T, I)."""
-    if isinstance(input, PackedSequence) or input.dim() != 3 or not _is_compiled(layer, input):
+    if isinstance(input, PackedSequence) or not _is_compiled(layer, input):
         return None
-    time, dtype, weights = 1 if layer.batch_first else 0, input.dtype, _weights(layer)
-    rows = input.shape[1 - time]
+    time, weights = 1 if layer.batch_first else 0, _weights(layer)
+    rows, dtype = input.shape[1 - time], input.dtype
     if hx is None:
         first: Leaves | None = (_zeros(rows, layer.hidden_size, dtype),) * len(cell.state)
     else:
         first = _first(layer, cell, input, rows, hx, one=False)
-    if first is None or any(t.dtype != dtype or not t.is_cpu for t in (*first, *weights)):
+    if first is None or any(t.dtype != dtype or not t.is_cpu for t in (*weights, *first)):
         return None
     weights = weights if layer.bias else [*weights, None, None]
     call = native_plain.Plain(cell, {}, (), time=time, zeros=hx is None)
@@ -64,8 +64,8 @@ def compiled(
 
 def _is_compiled(layer: nn.RNNBase, x: Tensor) -> bool:
     one = layer.num_layers == 1 and not layer.bidirectional and not layer.proj_size
-    right = one and forced_engine() in (None, "native") and _fits(layer, x)
-    return right and native_plain.serves(x)
+    fits = x.dim() == 3 and x.shape[-1] == layer.input_size
+    return one and fits and forced_engine() in (None, "native") and native_plain.serves(x)
 
 
 def packed(
