@@ -200,8 +200,8 @@ void backward(const Plan& plan, const std::string& engine_name, const Sizes& siz
     without_gil([&] { return here.backward(plan, all); });
 }
 
-// T, B, H, I; whether it runs backwards in time; threads.
-using PlainSizes = std::tuple<Index, Index, Index, Index, bool, int>;
+// T, B, H, I; whether it runs backwards in time, and the batch comes first; threads.
+using PlainSizes = std::tuple<Index, Index, Index, Index, bool, bool, int>;
 
 // Addresses one after the other, as elman.engine.native_plain lays them out.
 class Taken {
@@ -235,7 +235,7 @@ private:
 template <class Real>
 Call<Real> plain_call(const Plan& plan, const PlainSizes& sizes, Taken& taken) {
     Call<Real> call{};
-    std::tie(call.steps, call.rows, call.units, call.width, call.reverse, call.threads) = sizes;
+    std::tie(call.steps, call.rows, call.units, call.width, call.reverse, call.batch_first, call.threads) = sizes;
     call.first = call.units;
     call.raw = taken.next<const Real>();
     call.weight_ih = taken.next<const Real>();
@@ -282,8 +282,8 @@ void plain_forward(const Plan& plan, const std::string& name, const PlainSizes& 
 }
 
 // After those of the call the gradients of y and the final states, or null. Then those wanted: of
-// every step's projections, and their sums or null; or else, where there are none, of x, W, U, b_ih and
-// b_hh, or null; of params and of the state.
+// every step's projections, their sums, and the states before each step, or null; or else, where there are
+// none of the projections, of x, W, U, b_ih and b_hh, or null; of params and of the state.
 template <class Real>
 void plain_backward(const Plan& plan, const std::string& name, const PlainSizes& sizes, const Addresses& arrays) {
     Taken taken(arrays);
@@ -294,6 +294,7 @@ void plain_backward(const Plan& plan, const std::string& name, const PlainSizes&
     back.dfinal = taken.next<const Real>(plan.states);
     back.dx = taken.next<Real>();
     back.dsums = taken.next<Real>();
+    back.before = taken.next<Real>(plan.states);
     back.draw = taken.next<Real>();
     back.dweight_ih = taken.next<Real>();
     back.dweight_hh = taken.next<Real>();
@@ -303,7 +304,6 @@ void plain_backward(const Plan& plan, const std::string& name, const PlainSizes&
     back.dstate = taken.next<Real>(plan.states);
     taken.end();
     back.dstates.assign(back.dfinal.size(), nullptr);
-    back.before.assign(back.dfinal.size(), nullptr);
     const Engine<Real>& here = engine_for<Real>(name);
     without_gil([&] { return here.backward(plan, back); });
 }

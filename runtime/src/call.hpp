@@ -1,7 +1,8 @@
 // What the engine is asked: one layer in one direction, over a whole sequence.
 //
 // Axes: B rows, T steps, H units, G gates, K states; P is the size of the first state, H of the
-// others: "S" below is either. All arrays are dense, time first, and none may overlap another
+// others: "S" below is either. All arrays are dense, time first unless the call is `batch_first`: then
+// what is (T, B, ...) below is (B, T, ...). None may overlap another
 // unless it says so. Every element of an output is written. Pointers are borrowed for the call.
 #pragma once
 
@@ -29,7 +30,7 @@ struct Keep {
 template <class Real>
 struct Call {
     Index steps, rows, units, first;  // T, B, H, P
-    bool reverse;
+    bool reverse, batch_first;
     int threads;
     const Real* x;                           // (T, B, G*H): W x + b_ih; null where made of `raw`
     std::vector<Input<Real>> inputs;
@@ -80,7 +81,8 @@ struct BackwardCall {
                                              // step, each state apart; 0: no limit
     // Where dx is null, which asks for `raw` too; each null where not wanted. There must be no
     // projection V, no reset and no mask, no zoneout, nor lengths where it runs backwards in time,
-    // and U must multiply states as steps find them or values of `v`.
+    // and U must multiply states as steps find them or values of `v`. Of those states `before` is
+    // wanted where the call is `batch_first`.
     Real* draw;                              // (T, B, I)
     Real* dweight_ih;                        // (G*H, I)
     Real* dbias_ih;                          // (G*H)

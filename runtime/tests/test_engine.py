@@ -203,6 +203,7 @@ class Call:
         start = Layer(tape, self.weights, self.dtype).start(b)
         self.start = [np.ascontiguousarray(values) for values in start]
         self.columns = self.nan(t, b, len(self.lowered.columns) * h)
+        self.sums = self.nan(len(self.lowered.columns) * h)
         self.dinputs = [self.nan(t, b, h) for _ in tape.inputs]
         self.dstate = [self.nan(b, s) for s in self.widths]
         self.dstart = [self.nan(b, s) for s in self.widths]
@@ -239,7 +240,7 @@ class Call:
         start = addresses(self.dstart if self.reset is not None else ())
         self.up = self.timed(self.dy)
         per_state = (addresses(self.dfinal), none, addresses(self.dstate), start, [], none)
-        up = (at(self.up), at(self.columns), 0, *per_state)
+        up = (at(self.up), at(self.columns), at(self.sums), 0, *per_state)
         return [up, addresses(self.dinputs), addresses(self.dparams)]
 
     def fast(self, threads=1, name=""):
@@ -258,7 +259,7 @@ class Call:
             found |= {f"d{name}": d for name, d in params}
         gates = self.columns[..., : len(self.tape.gates) * self.units]
         found["W"] = np.einsum("btg,bti->gi", self.untimed(gates), self.clean)
-        sums = self.columns.sum((0, 1)).reshape(-1, self.units)
+        sums = self.sums.reshape(-1, self.units)
         found["b"] = sums[: len(self.tape.gates)].ravel()
         if self.tape.recurrent:
             found["b of U"] = self.of_gates(sums).ravel()

@@ -122,6 +122,24 @@ def test_drop_ins_take_and_give_their_own_layout(name, bias, batch_first, monkey
                 assert_close(a, b, terms=TERMS)
 
 
+@pytest.mark.parametrize("most", [0, native_plain.MOST])
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("cell", [LSTM, GRU, cells.MinGRU])
+def test_what_lies_in_memory_time_first_comes_out_so(cell, reverse, most, monkeypatch):
+    monkeypatch.setattr(native_plain, "MOST", most)
+    layer, x, state = made(cell, bidirectional=reverse)
+    turned = x.detach().transpose(0, 1).contiguous().requires_grad_()
+    with use("native"):
+        found = outcome(layer, x, state)
+        x_turned = turned.transpose(0, 1)
+        other = outcome(layer, x_turned, state)
+        if not reverse:
+            assert layer(x, state)[0].is_contiguous()
+            assert layer(x_turned, state)[0].transpose(0, 1).is_contiguous()
+    for name, value in found.items():
+        assert_close(other[name], value, terms=TERMS, what=name)
+
+
 def test_gradients_that_nobody_wants_are_not_made():
     layer, x, state = made(GRU)
     layer.weight_hh_l0.requires_grad_(False)

@@ -27,7 +27,7 @@ public:
             past_.push_back(this->ask_rows());
         }
         // Not where many rows lie a power of two apart: they would share the same lines of the cache.
-        const Index bytes = plan.columns * call.units * Index{sizeof(Real)};
+        const Index bytes = plan.columns * call.units * this->row_ * Index{sizeof(Real)};
         in_place_ = !call.lengths && (n <= 4 || bytes % 1024 != 0);
         column_ = in_place_ ? call.units : ld_;
         dx_ = this->ask_rows(in_place_ ? 0 : std::max<Index>(1, plan.columns));
@@ -177,10 +177,10 @@ private:
         for (std::size_t k = 0; k < carry_.size(); ++k) {
             Real* to = this->row(carry_[k], r);
             const Index width = this->state_width(k);
-            if (back_.dfinal[k]) this->copy(to, this->of_state(back_.dfinal[k], k, 0, r), width);
+            if (back_.dfinal[k]) this->copy(to, this->of_state(back_.dfinal[k], k, r), width);
             else this->clear(to, width);
-            if (!back_.dstart.empty()) this->clear(this->of_state(back_.dstart[k], k, 0, r), width);
-            if (this->length(r) == 0) this->copy(this->of_state(back_.dstate[k], k, 0, r), to, width);
+            if (!back_.dstart.empty()) this->clear(this->of_state(back_.dstart[k], k, r), width);
+            if (this->length(r) == 0) this->copy(this->of_state(back_.dstate[k], k, r), to, width);
         }
     }
 
@@ -209,30 +209,30 @@ private:
         const Index before = call.reverse ? t + 1 : t - 1;
         for (std::size_t k = 0; k < carry_.size(); ++k) {
             const Index width = this->state_width(k);
-            const Real* s = anew    ? this->of_state(call.start[k], k, 0, r)
-                            : first ? this->of_state(call.state[k], k, 0, r)
-                                    : this->of_state(call.states[k], k, before, r);
+            const Real* s = anew    ? this->of_state(call.start[k], k, r)
+                            : first ? this->of_state(call.state[k], k, r)
+                                    : this->of_states(call.states[k], k, before, r);
             if (reads_s_[k]) this->copy(this->row(s_[k], r), s, width);
             if (back_.before[k]) keep_before(t, k, r, s);
             Real* carry = this->row(carry_[k], r);
-            if (back_.dstates[k]) add(carry, this->of_state(back_.dstates[k], k, t, r), width);
+            if (back_.dstates[k]) add(carry, this->of_states(back_.dstates[k], k, t, r), width);
             if (k == 0 && plan.narrow_output.empty() && back_.dy)
-                add(carry, this->of_state(back_.dy, 0, t, r), width);
+                add(carry, this->of_states(back_.dy, 0, t, r), width);
         }
         for (const std::size_t i : narrow_) {
             const Slot& slot = plan.slots[i];
             if (slot.space == Space::input) {
-                fill(places_[i].at(r), call.inputs[slot.index].data[t * call.rows + global_[r]]);
+                fill(places_[i].at(r), call.inputs[slot.index].data[this->at(t, r)]);
                 continue;
             }
             const Real* dy = back_.dy;
-            const Index at = (t * call.rows + global_[r]) * outputs_ + (dy ? output_at_[slot.index] : 0);
+            const Index at = this->at(t, r) * outputs_ + (dy ? output_at_[slot.index] : 0);
             *places_[i].at(r) = dy ? dy[at] / static_cast<Real>(call.units) : Real(0);
         }
     }
 
     void keep_before(Index t, std::size_t k, Index r, const Real* s) {
-        Real* to = this->of_state(back_.before[k], k, t, r);
+        Real* to = this->of_states(back_.before[k], k, t, r);
         const Index width = this->state_width(k);
         if (k != 0 || !call.state_mask) return this->copy(to, s, width);
         const Real* mask = call.state_mask + global_[r] * call.first + u0;
@@ -274,13 +274,13 @@ private:
         for (std::size_t k = 0; k < carry_.size(); ++k) {
             const Index width = this->state_width(k);
             const Real* d = this->row(carry_[k], r);
-            if (!back_.dh.empty() && back_.dh[k]) this->copy(this->of_state(back_.dh[k], k, t, r), d, width);
+            if (!back_.dh.empty() && back_.dh[k]) this->copy(this->of_states(back_.dh[k], k, t, r), d, width);
             Real *fresh = this->row(dnew_[k], r), *past = this->row(past_[k], r);
             if (passes_whole(k)) {
                 this->copy(fresh, d, width);
             } else {
                 const Keep<Real>& keep = call.keep[k];
-                const Real* share = keep.data ? this->of_state(keep.data, k, t, r) : nullptr;
+                const Real* share = keep.data ? this->of_states(keep.data, k, t, r) : nullptr;
                 for (Index i = 0; i < width; ++i) {
                     const Real part = share ? share[i] : keep.share;
                     fresh[i] = part * d[i];
@@ -288,7 +288,7 @@ private:
                 }
             }
             if (k == 0 && back_.dprojected)
-                this->copy(back_.dprojected + (t * call.rows + global_[r]) * call.first, fresh, width);
+                this->copy(back_.dprojected + this->at(t, r) * call.first, fresh, width);
         }
     }
 
@@ -314,7 +314,7 @@ private:
     // The gradients of a row's projections at the step at hand, column after column.
     Real* dx_row(Index r) const {
         if (!in_place_) return this->row(dx_, r, plan.columns);
-        return back_.dx + (t_ * call.rows + global_[r]) * plan.columns * column_ + u0;
+        return back_.dx + this->at(t_, r) * plan.columns * column_ + u0;
     }
 
     // Those of a product's gates: all units of them, this thread's and those of others.
@@ -323,7 +323,10 @@ private:
         offsets_.clear();
         for (Index j = 0; j < gates; ++j)
             offsets_.push_back(exchange_ ? j * call.units : plan.slots[product.d[j]].index * column_);
-        if (!exchange_) return {dx_row(0), plan.columns * column_, offsets_.data(), gates, units};
+        if (!exchange_) {
+            const Index apart = plan.columns * column_ * (in_place_ ? this->row_ : 1);
+            return {dx_row(0), apart, offsets_.data(), gates, units};
+        }
         Real* to = exchange_->next();
         for (Index r = 0; r < rows; ++r)
             for (Index j = 0; j < gates; ++j)
@@ -335,7 +338,7 @@ private:
 
     // Stores the gradients of a step, and carries that of the state to the step before.
     void pass_on(Index t, Index r) {
-        Real* dx = back_.dx + (t * call.rows + global_[r]) * plan.columns * call.units + u0;
+        Real* dx = back_.dx + this->at(t, r) * plan.columns * call.units + u0;
         for (Index c = 0; !in_place_ && c < plan.columns; ++c)
             this->copy(dx + c * call.units, dx_row(r) + c * column_, units);
         for (Index c = 0; back_.dsums && c < plan.columns; ++c)
@@ -356,24 +359,24 @@ private:
             const Index width = this->state_width(k);
             Real* carry = this->row(carry_[k], r);
             if (anew) {
-                add(this->of_state(back_.dstart[k], k, 0, r), carry, width);
+                add(this->of_state(back_.dstart[k], k, r), carry, width);
                 this->clear(carry, width);
             }
-            if (first) this->copy(this->of_state(back_.dstate[k], k, 0, r), carry, width);
+            if (first) this->copy(this->of_state(back_.dstate[k], k, r), carry, width);
         }
     }
 
     void clear_from(Index t, Index rows) {
         for (Index r = rows; r < n; ++r) {
-            const Index at = t * call.rows + global_[r];
+            const Index at = this->at(t, r);
             for (Index c = 0; c < plan.columns; ++c)
                 this->clear(back_.dx + (at * plan.columns + c) * call.units + u0, units);
             for (Real* input : back_.dinputs) this->clear(input + at * call.units + u0, units);
             if (back_.dprojected) this->clear(back_.dprojected + at * call.first, call.first);
             for (std::size_t k = 0; k < carry_.size(); ++k) {
                 if (!back_.dh.empty() && back_.dh[k])
-                    this->clear(this->of_state(back_.dh[k], k, t, r), this->state_width(k));
-                if (back_.before[k]) this->clear(this->of_state(back_.before[k], k, t, r), this->state_width(k));
+                    this->clear(this->of_states(back_.dh[k], k, t, r), this->state_width(k));
+                if (back_.before[k]) this->clear(this->of_states(back_.before[k], k, t, r), this->state_width(k));
             }
         }
     }

@@ -110,8 +110,16 @@ bool backward(const Plan& plan, const BackwardCall<typename V::Real>& back) {
     Arena<typename V::Real> arena;
     const Index columns = plan.columns * call.units;
     const auto dx = arena.ask(call.steps * call.rows * columns), sums = arena.ask(columns);
+    std::vector<std::size_t> before(static_cast<std::size_t>(plan.states), 0);
+    for (const Product& product : plan.products) {
+        const Slot& vector = plan.slots[product.vector];
+        if (!call.batch_first || vector.space != Space::s || before[vector.index]) continue;
+        before[vector.index] = arena.ask(call.steps * call.rows * (vector.index == 0 ? call.first : call.units));
+    }
     if (!arena.allocate()) return false;
     BackwardCall<typename V::Real> steps = back;
+    for (std::size_t k = 0; k < before.size(); ++k)
+        if (before[k]) steps.before[k] = arena.at(before[k]);
     steps.dx = arena.at(dx);
     if (back.dbias_ih || back.dbias_hh) steps.dsums = arena.at(sums);
     if (!backward_steps<V>(plan, steps)) return false;

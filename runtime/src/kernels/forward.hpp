@@ -41,8 +41,8 @@ public:
         for (Index r = 0; r < n; ++r)
             if (this->length(r) == 0)
                 for (std::size_t k = 0; k < now_.size(); ++k)
-                    this->copy(this->of_state(call.final[k], k, 0, r),
-                               this->of_state(call.state[k], k, 0, r), this->state_width(k));
+                    this->copy(this->of_state(call.final[k], k, r),
+                               this->of_state(call.state[k], k, r), this->state_width(k));
     }
 
 private:
@@ -134,14 +134,14 @@ private:
             if (s.space == Space::fresh) places_[i].base = arena_.at(made_[s.index]);
             if (s.space == Space::final) places_[i] = {arena_.at(next_[s.index]), ld_, this->local_.data()};
             if (s.space == Space::input && call.inputs[s.index].narrow)
-                for (Index r = 0; r < rows; ++r) fill(i, r, call.inputs[s.index].data[t * call.rows + global_[r]]);
+                for (Index r = 0; r < rows; ++r) fill(i, r, call.inputs[s.index].data[this->at(t, r)]);
         }
         for (Index r = 0; r < rows; ++r) {
             const bool anew = this->starts_anew(t, r);
             if (!anew && t != this->first_step(r)) continue;
             for (std::size_t k = 0; k < now_.size(); ++k)
                 this->copy(this->row(now_[k], r),
-                           this->of_state((anew ? call.start : call.state)[k], k, 0, r),
+                           this->of_state((anew ? call.start : call.state)[k], k, r),
                            this->state_width(k));
         }
     }
@@ -155,7 +155,7 @@ private:
         const Rows<Real> in = vector_of(product, rows);
         const bool adds = matrices.adds[k];
         for (Index r = 0; adds && r < rows; ++r)
-            this->adds_[r] = call.x + (t * call.rows + global_[r]) * plan.gates * call.units;
+            this->adds_[r] = call.x + this->at(t, r) * plan.gates * call.units;
         multiply<V>(in, rows, matrices.of[k],
                     {arena_.at(u_) + product.first_u * matrices.each(), ldu_, matrices.bias[k],
                      adds ? this->adds_.data() : nullptr, matrices.added[k].data()});
@@ -185,7 +185,7 @@ private:
         for (std::size_t k = 0; k < now_.size(); ++k) {
             if (!call.fresh.empty() && call.fresh[k])
                 for (Index r = 0; r < rows; ++r)
-                    this->copy(call.fresh[k] + (t * call.rows + global_[r]) * call.units + u0,
+                    this->copy(call.fresh[k] + this->at(t, r) * call.units + u0,
                                this->row(made_[k], r), units);
             const bool projected = k == 0 && call.weight_hr;
             if (projected)
@@ -198,16 +198,16 @@ private:
             for (std::size_t k = 0; k < now_.size(); ++k) {
                 const Real* value = this->row(next_[k], r);
                 if (call.states[k])
-                    this->copy(this->of_state(call.states[k], k, t, r), value, this->state_width(k));
+                    this->copy(this->of_states(call.states[k], k, t, r), value, this->state_width(k));
                 if (t == this->last_step(r))
-                    this->copy(this->of_state(call.final[k], k, 0, r), value, this->state_width(k));
+                    this->copy(this->of_state(call.final[k], k, r), value, this->state_width(k));
             }
     }
 
     void zone_out(Index t, std::size_t k, Index r, std::size_t made) {
         const Real *old = this->row(now_[k], r), *fresh = this->row(made, r);
         const Keep<Real>& keep = call.keep[k];
-        const Real* share = keep.data ? this->of_state(keep.data, k, t, r) : nullptr;
+        const Real* share = keep.data ? this->of_states(keep.data, k, t, r) : nullptr;
         Real* to = this->row(next_[k], r);
         for (Index i = 0; i < this->state_width(k); ++i)
             to[i] = old[i] + (share ? share[i] : keep.share) * (fresh[i] - old[i]);
@@ -218,9 +218,9 @@ private:
         const Index v = this->count(Space::v) * call.units;
         const Index w = this->count(Space::w);
         for (Index r = rows; r < n; ++r) {
-            const Index at = t * call.rows + global_[r];
+            const Index at = this->at(t, r);
             for (std::size_t k = 0; k < now_.size(); ++k) {
-                if (call.states[k]) this->clear(this->of_state(call.states[k], k, t, r), this->state_width(k));
+                if (call.states[k]) this->clear(this->of_states(call.states[k], k, t, r), this->state_width(k));
                 if (!call.fresh.empty() && call.fresh[k])
                     this->clear(call.fresh[k] + at * call.units + u0, units);
             }

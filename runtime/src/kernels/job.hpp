@@ -28,7 +28,8 @@ public:
           share_(std::move(share)),
           n(static_cast<Index>(share_.rows.size())), units(share_.units), u0(share_.first_unit),
           ld_(leading(padded<V>(std::max(units, call.first)))),
-          places_(shared.constants), adds_(n), global_(share_.rows.data()) {
+          places_(shared.constants), adds_(n), global_(share_.rows.data()),
+          step_(call.batch_first ? 1 : call.rows), row_(call.batch_first ? call.steps : 1) {
         for (Index r = 0; r < n; ++r) local_.push_back(r);
         for (std::size_t i = 0; i < plan.slots.size(); ++i)
             if (plan.slots[i].space == Space::p || plan.slots[i].space == Space::f) places_[i].base += u0;
@@ -56,15 +57,24 @@ protected:
     bool starts_anew(Index t, Index r) const {
         if (!call.reset) return false;
         const Index boundary = call.reverse ? t + 1 : t;
-        return boundary < length(r) && call.reset[boundary * call.rows + global_[r]];
+        return boundary < length(r) && call.reset[at(boundary, r)];
     }
 
     Index state_width(std::size_t k) const { return k == 0 && shared.narrow ? call.first : units; }
 
-    // Row r of a dense (.., B, S) array of state k, of which this thread has some units.
+    // Where row r stands at step t in the caller's arrays.
+    Index at(Index t, Index r) const { return t * step_ + global_[r] * row_; }
+
+    // Row r of a dense (B, S) array of state k, of which this thread has some units.
     template <class Any>
-    Any* of_state(Any* base, std::size_t k, Index t, Index r) const {
-        return base + (t * call.rows + global_[r]) * shared.width_of_state(k) + u0;
+    Any* of_state(Any* base, std::size_t k, Index r) const {
+        return base + global_[r] * shared.width_of_state(k) + u0;
+    }
+
+    // The same of one with all steps.
+    template <class Any>
+    Any* of_states(Any* base, std::size_t k, Index t, Index r) const {
+        return base + at(t, r) * shared.width_of_state(k) + u0;
     }
 
     void copy(Real* to, const Real* from, Index count) const {
@@ -86,10 +96,10 @@ protected:
         places_[slot] = {base, stride, local_.data()};
     }
 
-    // A slot in an array (T, B, stride) of the caller's: it moves on with each step.
-    void over_time(std::size_t slot, Real* base, Index stride) {
-        places_[slot] = {base, stride, global_};
-        moving_.push_back({slot, base, call.rows * stride});
+    // A slot in an array (T, B, width) of the caller's: it moves on with each step.
+    void over_time(std::size_t slot, Real* base, Index width) {
+        places_[slot] = {base, row_ * width, global_};
+        moving_.push_back({slot, base, step_ * width});
     }
 
     void move_to(Index t) {
@@ -130,6 +140,7 @@ protected:
     std::vector<Place<Real>> places_;
     std::vector<const Real*> adds_;
     const Index* global_;
+    Index step_, row_;  // from a step to the next, and from a row to the next
     std::vector<Index> local_;
     std::vector<Moving> moving_;
     Arena<Real> arena_;

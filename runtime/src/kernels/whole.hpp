@@ -42,9 +42,9 @@ class WholeGradients {
 public:
     using Real = typename V::Real;
 
-    // `steps` found the gradients of the projections, and their sums.
+    // `steps` found the gradients of the projections, their sums, and maybe the states before steps.
     WholeGradients(const Plan& plan, const BackwardCall<Real>& back, const BackwardCall<Real>& steps)
-        : plan_(plan), back_(back), call_(*back.forward), d_(steps.dx), sums_(steps.dsums),
+        : plan_(plan), back_(back), call_(*back.forward), d_(steps.dx), sums_(steps.dsums), before_(steps.before),
           rows_(call_.steps * call_.rows), columns_(plan.columns * call_.units) {}
 
     void run() {
@@ -87,9 +87,13 @@ private:
             terms.push_back({turned(column), as_it_lies<V>(call_.v + vector.index * call_.units, stride), rows_});
             return;
         }
-        // The state before a step is the one after the step before, but for the first.
         const auto k = static_cast<std::size_t>(vector.index);
         const Index width = k == 0 ? call_.first : call_.units, batch = call_.rows, later = rows_ - batch;
+        if (before_[k]) {
+            terms.push_back({turned(column), as_it_lies<V>(before_[k], width), rows_});
+            return;
+        }
+        // The state before a step is the one after the step before, but for the first.
         const Index first = call_.reverse ? later : 0, others = call_.reverse ? 0 : batch;
         const Real* states = call_.states[k] + (call_.reverse ? batch * width : 0);
         terms.push_back({turned(column, first), as_it_lies<V>(call_.state[k], width), batch});
@@ -103,6 +107,7 @@ private:
     const BackwardCall<Real>& back_;
     const Call<Real>& call_;
     const Real *d_, *sums_;
+    const std::vector<Real*>& before_;
     Index rows_, columns_;
     std::vector<Dense<Real>> all_;
 };

@@ -4,6 +4,7 @@
 //
 // Their steps are held to those of a call that is given the projections, and the gradients of raw
 // inputs, weights and biases to sums in long double. Exit status 1 where something is wrong.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
@@ -68,12 +69,15 @@ Guarded<Real> copied(const std::vector<double>& values) {
 template <class Real>
 class WholeRun {
 public:
-    WholeRun(const Case& c, const Raw& raw, const elman::Engine<Real>& engine, int threads) : c_(c) {
+    // In (B, T, ...) where `batch_first`; what is asked for afterwards is (T, B, ...) in any case.
+    WholeRun(const Case& c, const Raw& raw, const elman::Engine<Real>& engine, int threads, bool batch_first) : c_(c) {
         const Plan& plan = *c.plan;
         for (const auto& [name, values] : c.given) arrays_[name] = copied<Real>(values);
         arrays_["raw"] = copied<Real>(raw.input);
         arrays_["weight_ih"] = copied<Real>(raw.weight);
         arrays_["bias_ih"] = copied<Real>(raw.bias);
+        if (batch_first)
+            for (const char* name : {"raw", "dy"}) turn(name, c.steps, c.rows);
         const Index rows = c.steps * c.rows, gates = plan.gates * c.units, recurrent = plan.recurrent * c.units;
         make("y", rows * c.outputs());
         make("v", rows * c.count(Space::v) * c.units);
@@ -87,6 +91,7 @@ public:
         call_.rows = c.rows;
         call_.units = call_.first = c.units;
         call_.reverse = c.options.reverse;
+        call_.batch_first = batch_first;
         call_.threads = threads;
         call_.width = raw.width;
         call_.raw = get("raw");
@@ -121,6 +126,8 @@ public:
         back_.dbias_hh = get("dbias_hh");
         good = engine.forward(plan, call_) && engine.backward(plan, back_);
         for (const auto& [name, values] : arrays_) good = good && values.intact();
+        if (batch_first)
+            for (const char* name : {"draw", "y", "states0"}) turn(name, c.rows, c.steps);
     }
     WholeRun(const WholeRun&) = delete;
     WholeRun& operator=(const WholeRun&) = delete;
@@ -133,6 +140,16 @@ private:
     Real* get(const std::string& name) {
         const auto found = arrays_.find(name);
         return found == arrays_.end() || !found->second.size() ? nullptr : found->second.data();
+    }
+
+    // (first, second, ...) to (second, first, ...).
+    void turn(const std::string& name, Index first, Index second) {
+        Real* const values = get(name);
+        if (!values) return;
+        const Index width = arrays_[name].size() / (first * second);
+        const std::vector<Real> before(values, values + first * second * width);
+        for (Index i = 0; i < first * second; ++i)
+            std::copy_n(before.data() + (i % first * second + i / first) * width, width, values + i * width);
     }
 
     Real* make(const std::string& name, Index count) {
@@ -194,8 +211,8 @@ void test(const NamedPlan& named, const Case& c, const Raw& raw) {
                             c.options.text().c_str(), what.c_str());
         };
         const Run<Real> steps(c, engine, 1);
-        const WholeRun<Real> one(c, raw, engine, 1), several(c, raw, engine, 3);
-        if (!one.good || !several.good) fail("memory ran out, or memory around an array was written to");
+        const WholeRun<Real> one(c, raw, engine, 1, false), several(c, raw, engine, 3, false), turned(c, raw, engine, 2, true);
+        if (!one.good || !several.good || !turned.good) fail("memory ran out, or memory around an array was written to");
         auto expected = products(c, raw, steps);
         const auto expect = [&](const std::string& name) {
             for (const Real each : std::vector<Real>(steps.out(name).data(), steps.out(name).data() + steps.out(name).size()))
@@ -210,13 +227,15 @@ void test(const NamedPlan& named, const Case& c, const Raw& raw) {
             Wide scale = 1;
             for (const Wide each : right) scale = std::max(scale, std::fabs(each));
             const double bound = eps * static_cast<double>(scale) * (16 + 16 * static_cast<double>(c.steps));
+            const bool summed = name.rfind("dparam", 0) == 0 || name.rfind("dbias", 0) == 0;
             for (std::size_t i = 0; i < right.size(); ++i) {
-                const Real found = one.out(name).data()[i];
-                if (!(std::fabs(found - right[i]) <= bound)) {
-                    fail(name + "[" + std::to_string(i) + "] is " + std::to_string(found) + ", not " + std::to_string(static_cast<double>(right[i])));
+                const Real found = one.out(name).data()[i], other = turned.out(name).data()[i];
+                if (!(std::fabs(found - right[i]) <= bound) || !(std::fabs(other - right[i]) <= bound)) {
+                    fail(name + "[" + std::to_string(i) + "] is " + std::to_string(found) + ", batch first " + std::to_string(other) +
+                         ", not " + std::to_string(static_cast<double>(right[i])));
                     break;
                 }
-                if (name.rfind("dparam", 0) != 0 && std::memcmp(&found, several.out(name).data() + i, sizeof found) != 0) {
+                if (!summed && std::memcmp(&found, several.out(name).data() + i, sizeof found) != 0) {
                     fail(name + ": threads change bits");
                     break;
                 }

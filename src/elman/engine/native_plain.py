@@ -46,8 +46,10 @@ class Plain(NamedTuple):
     constants: dict[str, float]
     params: tuple[str, ...]
     reverse: bool = False
-    time: int = 1
-    """The axis of time in input and output."""
+    batch_first: bool = True
+    """Whether input and output are (B, T, ...), or else (T, B, ...)."""
+    time_first: bool = False
+    """Whether time comes first in the memory of the output, or else what does in that of x."""
     zeros: bool = False
     """Whether the first state is known to be zero."""
 
@@ -84,18 +86,28 @@ def layer(plain: Plain, *tensors: Tensor | None) -> tuple[Tensor, ...]:
 
 
 class _Pass:
-    """The arrays of a call, dense and time first, and their addresses in the order of the code."""
+    """The arrays of a call, dense, and their addresses in the order of the code."""
 
     def __init__(self, plain: Plain, tensors: Any) -> None:
         x, *others = tensors
         self.plain, self.text = plain, plain.text
         self.p = prepared(self.text)
-        self.x = _dense(x.transpose(0, 1) if plain.time else x)
+        if plain.time_first:
+            self.flipped = plain.batch_first
+        else:
+            self.flipped = not x.is_contiguous() and x.transpose(0, 1).is_contiguous()
+        self.batch_first = plain.batch_first != self.flipped
+        self.x = _dense(self._turned(x))
         self.others: list[Any] = [None if t is None else _dense(t) for t in others]
-        self.steps, self.rows, self.width = self.x.shape
+        first, second, self.width = self.x.shape
+        self.rows, self.steps = (first, second) if self.batch_first else (second, first)
         gates = others[0].shape[0]
         self.units = gates // len(self.p.tape.gates)
         self.small = self.steps * self.rows * gates * (self.width + self.units) <= MOST
+
+    def _turned(self, t: Tensor) -> Tensor:
+        """With its axes as they are in memory, or back."""
+        return t.transpose(0, 1) if self.flipped else t
 
     def _call(self, way: Any, arrays: list[Tensor | None]) -> None:
         sizes = (self.steps, self.rows, self.units, self.width)
@@ -103,16 +115,13 @@ class _Pass:
             self.x.dtype == torch.float64,
             self.p.plan,
             native.instruction_set(),
-            (*sizes, self.plain.reverse, torch.get_num_threads()),
+            (*sizes, self.plain.reverse, self.batch_first, torch.get_num_threads()),
             [0 if t is None else t.data_ptr() for t in (self.x, *self.others, *arrays)],
         )
 
     def _like(self, width: int) -> Tensor:
         """Room for a value of each step and row, its axes as those of the input."""
-        rows, steps = self.rows, self.steps
-        if not self.plain.time:
-            return self.x.new_empty((steps, rows, width))
-        return self.x.new_empty_strided((rows, steps, width), (width, rows * width, 1))
+        return self._turned(self.x.new_empty((*self.x.shape[:2], width)))
 
     @property
     def kept_sizes(self) -> list[int]:
@@ -141,37 +150,49 @@ class _Pass:
 
         `y` is read where it is a state.
         """
-        rest = [torch.empty_like(t) for t in self.others[4:]]
+        rest, count = [torch.empty_like(t) for t in self.others[4:]], len(self.p.tape.state)
         if self.small:
             dense = [
                 torch.empty_like(t) if need and t is not None else None
                 for t, need in zip(self.others[:4], needs[1:5], strict=True)
             ]
             dx = self._like(self.width) if needs[0] else None
-            weight_ih, weight_hh, bias_ih, bias_hh = dense
-            self._back(y, kept, up, [None, None, dx, weight_ih, weight_hh, bias_ih, bias_hh, *rest])
+            self._back(y, kept, up, [None, None, *[None] * count, dx, *dense, *rest])
             return [dx, *dense, *rest]
-        width = len(self.p.lowered.columns) * self.units
-        columns = Room(self.x).lent(self.steps * self.rows, width)
+        width, room = len(self.p.lowered.columns) * self.units, Room(self.x)
+        columns = room.lent(self.steps * self.rows, width)
         sums = None if self.others[2] is None else self.x.new_empty(width)
-        self._back(y, kept, up, [columns, sums, *[None] * 5, *rest])
-        return [*self._products(columns, sums, y, kept, needs), *rest]
+        # Those of the step before, which follow each other in memory where time comes first.
+        copied = self.p.multiplied if self.batch_first else ()
+        before = [
+            room.lent(self.rows, self.steps, self.units) if name in copied else None
+            for name in self.p.tape.state
+        ]
+        self._back(y, kept, up, [columns, sums, *before, *[None] * 5, *rest])
+        return [*self._products(columns, sums, before, y, kept, needs), *rest]
 
     def _back(self, y: Tensor, kept: Tensor, up: Any, found: list[Tensor | None]) -> None:
         dy, *dfinal = up
         if dy is not None:
-            dy = _dense(dy.transpose(0, 1) if self.plain.time else dy)
+            dy = _dense(self._turned(dy))
         dfinal = [None if d is None else _dense(d) for d in dfinal]
         self._call(native.plain_backward, [y, kept, dy, *dfinal, *found])
 
     def _products(
-        self, columns: Tensor, sums: Tensor | None, y: Tensor, kept: Tensor, needs: Any
+        self,
+        columns: Tensor,
+        sums: Tensor | None,
+        before: list[Tensor | None],
+        y: Tensor,
+        kept: Tensor,
+        needs: Any,
     ) -> list[Tensor | None]:
         """The gradients of the five first, by torch."""
-        tape, steps, rows = self.p.tape, self.steps, self.rows
-        saved = [part.view(steps, rows, -1) for part in torch.split(kept, self.kept_sizes)]
+        tape, rows = self.p.tape, self.rows
+        axes = self.x.shape[:2]
+        saved = [part.view(*axes, -1) for part in torch.split(kept, self.kept_sizes)]
         if not tape.outputs:
-            saved.insert(0, y.transpose(0, 1) if self.plain.time else y)
+            saved.insert(0, self._turned(y))
         weight_ih, weight_hh, bias_ih, bias_hh, *_ = self.others
         state = [s.view(rows, self.units) for s in self.others[-len(tape.state) :]]
         a = Arguments(
@@ -194,11 +215,9 @@ class _Pass:
             tape=self.text,
             reverse=self.plain.reverse,
         )
-        products = Products(a, columns, saved, from_zero=self.plain.zeros)
+        products = Products(a, columns, saved, before, from_zero=self.plain.zeros)
         dx, _ = products.of_inputs([], needs[0])
-        if dx is not None and self.plain.time:
-            dx = dx.transpose(0, 1)
-        return [dx, *products.of_weights(needs[1:5], sums)]
+        return [dx if dx is None else self._turned(dx), *products.of_weights(needs[1:5], sums)]
 
 
 def _dense(t: Tensor) -> Tensor:
@@ -231,7 +250,7 @@ def _again(plain: Plain, tensors: Any) -> list[Tensor]:
     """What a forward pass returned, by the reference engine."""
     x, weight_ih, weight_hh, bias_ih, bias_hh, *others = tensors
     params, state = others[: len(plain.params)], others[len(plain.params) :]
-    x = x if plain.time else x.transpose(0, 1)
+    x = x if plain.batch_first else x.transpose(0, 1)
     found = reference.run(
         Call(
             plain.cell,
@@ -248,5 +267,5 @@ def _again(plain: Plain, tensors: Any) -> list[Tensor]:
             reverse=plain.reverse,
         )
     )
-    y = found.output if plain.time else found.output.transpose(0, 1)
+    y = found.output if plain.batch_first else found.output.transpose(0, 1)
     return [y, *(new.view_as(s) for new, s in zip(found.state, state, strict=True))]

@@ -25,8 +25,9 @@ class Products:
         a: what the call took.
         columns: the gradients of the projections (T*B, C*H).
         saved: what `Forward.saved` gave.
-        before: for each state those that steps began with (T, B, S), or empty where not copied;
-            without it none was.
+        before: for each state those that steps began with (T, B, S), or empty or None where not
+            copied; without it none was. Where all that are multiplied are there, arrays may be
+            (B, T, ...) instead.
         from_zero: whether the states of `a` are known to be zero.
     """
 
@@ -35,7 +36,7 @@ class Products:
         a: Arguments,
         columns: Tensor,
         saved: Sequence[Tensor],
-        before: Sequence[Tensor] = (),
+        before: Sequence[Tensor | None] = (),
         *,
         from_zero: bool = False,
     ) -> None:
@@ -133,8 +134,9 @@ class Products:
         if space == "new":
             fresh = self.saved[len(self.a.state) :][k] if self.a.keep else self.saved[k]
             return d.t() @ fresh.flatten(0, 1)
-        if self.before and self.before[k].numel():
-            return torch.mm(d.t(), self.before[k].flatten(0, 1))
+        before = self.before[k] if self.before else None
+        if before is not None and before.numel():
+            return torch.mm(d.t(), before.flatten(0, 1))
         # The state before a step is the one after the step before, but for the first.
         states, batch = self.saved[k].flatten(0, 1), self.a.x.shape[1]
         early, late = (slice(batch, None), slice(None, -batch))

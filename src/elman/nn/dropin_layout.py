@@ -25,7 +25,9 @@ class Padded:
         self.time_first = self.batched and not batch_first
         whole = self._turn(input if self.batched else input[None])
         self.lengths = as_lengths(lengths, whole)
-        self.x = clear(whole, self.lengths)
+        x = clear(whole, self.lengths)
+        # Time comes first in memory, and so in that of the output, as where torch's layers leave it.
+        self.x = x.transpose(0, 1).contiguous().transpose(0, 1)
 
     def _turn(self, y: Tensor) -> Tensor:
         return y.transpose(0, 1) if self.time_first else y

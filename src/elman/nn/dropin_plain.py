@@ -48,8 +48,8 @@ def compiled(
     """Outputs and state of one layer in one direction for a tensor (T, B, I) or (B, T, I)."""
     if isinstance(input, PackedSequence) or not _is_compiled(layer, input):
         return None
-    time, weights = 1 if layer.batch_first else 0, _weights(layer)
-    rows, dtype = input.shape[1 - time], input.dtype
+    rows = input.shape[0 if layer.batch_first else 1]
+    dtype, weights = input.dtype, _weights(layer)
     if hx is None:
         first: Leaves | None = (_zeros(rows, layer.hidden_size, dtype),) * len(cell.state)
     else:
@@ -57,7 +57,9 @@ def compiled(
     if first is None or any(t.dtype != dtype or not t.is_cpu for t in (*weights, *first)):
         return None
     weights = weights if layer.bias else [*weights, None, None]
-    call = native_plain.Plain(cell, {}, (), time=time, zeros=hx is None)
+    call = native_plain.Plain(
+        cell, {}, (), batch_first=layer.batch_first, time_first=True, zeros=hx is None
+    )
     y, *final = native_plain.layer(call, input, *weights, *first)
     return y, tuple(final) if cell is LSTM else final[0]
 
