@@ -2,8 +2,8 @@
 //
 // Axes: B rows, T steps, H units, G gates, K states; P is the size of the first state, H of the
 // others: "S" below is either. All arrays are dense, time first unless the call is `batch_first`: then
-// what is (T, B, ...) below is (B, T, ...). None may overlap another
-// unless it says so. Every element of an output is written. Pointers are borrowed for the call.
+// what is (T, B, ...) below is (B, T, ...). None may overlap another unless it says so. Every element
+// of an output is written. Pointers are borrowed for the call.
 #pragma once
 
 #include <cstdint>
