@@ -110,6 +110,7 @@ bool backward(const Plan& plan, const BackwardCall<typename V::Real>& back) {
     Arena<typename V::Real> arena;
     const Index columns = plan.columns * call.units;
     const auto dx = arena.ask(call.steps * call.rows * columns), sums = arena.ask(columns);
+    // Where the batch comes first, the states before steps do not follow each other, and are copied.
     std::vector<std::size_t> before(static_cast<std::size_t>(plan.states), 0);
     for (const Product& product : plan.products) {
         const Slot& vector = plan.slots[product.vector];
