@@ -25,7 +25,7 @@ def test_a_long_stream_holds_no_more_memory_than_a_short_one() -> None:
 
     bytes_early, objects_early, state = held_after(1000, layer.initial_state(1))
     bytes_late, objects_late, _ = held_after(19_000, state)
-    # One state kept a step would be 19 000 * 256 floats, some 20 MB, and 19 000 objects. What earlier
-    # tests left may meanwhile be moved to large pages, 2 MiB at a time.
+    # One state kept a step would be 19 000 * 256 floats, some 20 MB, and 19 000 objects. What
+    # earlier tests left may meanwhile be moved to large pages, 2 MiB at a time.
     assert bytes_late - bytes_early < 8_000_000
     assert objects_late - objects_early < 1000

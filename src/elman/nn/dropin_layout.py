@@ -26,7 +26,7 @@ class Padded:
         whole = self._turn(input if self.batched else input[None])
         self.lengths = as_lengths(lengths, whole)
         x = clear(whole, self.lengths)
-        # Time comes first in memory, and so in that of the output, as where torch's layers leave it.
+        # Time comes first in memory, and so it does in that of the output, as torch's layers do.
         self.x = x.transpose(0, 1).contiguous().transpose(0, 1)
 
     def _turn(self, y: Tensor) -> Tensor:
