@@ -96,7 +96,7 @@ def plain_backward(double: bool, *arguments: Any) -> None:
 
 def lend(size: int) -> NDArray[np.uint8]:
     """So many bytes, not initialised, that are lent again when no one has the array any more."""
-    return np.empty(size, np.uint8) if _native is None else _native.lend(size)  # type: ignore[no-any-return]
+    return np.empty(size, np.uint8) if _native is None else _native.lend(size)
 
 
 def engines() -> list[str]:

@@ -162,7 +162,7 @@ def _outruns_onednn(rows: int, units: int, threads: int) -> bool:
     learns = torch.is_grad_enabled()
     if threads == 1:
         return rows <= 4 or (rows <= 8 and (learns or units >= 512))
-    return learns or rows <= 8 or rows * units <= 2048
+    return learns or rows <= 8 or rows * units <= 4096
 
 
 def explain_call(call: Call) -> Explanation:
