@@ -89,6 +89,22 @@ def test_several_threads_at_once() -> None:
     assert wrong == []
 
 
+DENORMALS = """
+import torch, elman
+
+torch.set_num_threads(2)
+torch.ones(1 << 20).exp()  # makes the threads, before ours could set how they compute
+layer = elman.nn.Recurrent(elman.cells.RNN, 128, 128, bias=False)
+with torch.no_grad(), elman.engine.use("native"):
+    layer.weight_ih_l0.fill_(1)
+    print(layer(torch.full((8, 100, 128), 1e-39))[0].count_nonzero().item())
+"""
+
+
+def test_numbers_too_small_to_matter_are_zero_on_every_thread() -> None:
+    assert run_script(DENORMALS).stdout == "0\n"
+
+
 RANK = """
 import sys, torch, elman
 import torch.distributed as dist

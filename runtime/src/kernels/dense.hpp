@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "kernels/denormals.hpp"
 #include "kernels/product.hpp"
 #include "threads.hpp"
 
@@ -204,6 +205,7 @@ void dense(const std::vector<Dense<typename V::Real>>& all, int threads) {
         for (Index i = 0; i < count; ++i) parts.push_back({&one, one.rows * i / count, one.rows * (i + 1) / count});
     }
     parallel(static_cast<int>(parts.size()), static_cast<int>(helpers), [&](int i) noexcept {
+        const FlushDenormals flush;
         const Part& part = parts[static_cast<std::size_t>(i)];
         dense<V>(*part.of, part.from, part.to);
     });
