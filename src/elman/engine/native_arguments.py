@@ -4,8 +4,9 @@ Everything is dense and time first. Axes: T time, B batch, I input, H units, G g
 S the size of a state (P of the first where it is projected, else H), O outputs.
 """
 
+from collections.abc import Sequence
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -36,6 +37,39 @@ class Arguments(NamedTuple):
     clip: float  # the longest gradient of a row's state at a step; 0 is no limit
     tape: str
     reverse: bool
+
+    @classmethod
+    def plain(
+        cls,
+        x: Tensor,
+        weights: Sequence[Any],
+        state: list[Tensor],
+        *,
+        tape: str,
+        reverse: bool,
+    ) -> "Arguments":
+        """Those of a call without options; `weights` are W, U, b_ih and b_hh."""
+        weight_ih, weight_hh, bias_ih, bias_hh = weights
+        return cls(
+            x,
+            weight_ih,
+            weight_hh,
+            bias_ih,
+            bias_hh,
+            weight_hr=None,
+            params=[],
+            state=state,
+            start=[],
+            inputs=[],
+            lengths=None,
+            reset=None,
+            mask=None,
+            keep=[],
+            share=[],
+            clip=0.0,
+            tape=tape,
+            reverse=reverse,
+        )
 
     @property
     def sizes(self) -> tuple[int, int, int, int]:

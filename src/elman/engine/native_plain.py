@@ -193,27 +193,9 @@ class _Pass:
         saved = [part.view(*axes, -1) for part in torch.split(kept, self.kept_sizes)]
         if not tape.outputs:
             saved.insert(0, self._turned(y))
-        weight_ih, weight_hh, bias_ih, bias_hh, *_ = self.others
         state = [s.view(rows, self.units) for s in self.others[-len(tape.state) :]]
-        a = Arguments(
-            self.x,
-            weight_ih,
-            weight_hh,
-            bias_ih,
-            bias_hh,
-            weight_hr=None,
-            params=[],
-            state=state,
-            start=[],
-            inputs=[],
-            lengths=None,
-            reset=None,
-            mask=None,
-            keep=[],
-            share=[],
-            clip=0.0,
-            tape=self.text,
-            reverse=self.plain.reverse,
+        a = Arguments.plain(
+            self.x, self.others[:4], state, tape=self.text, reverse=self.plain.reverse
         )
         products = Products(a, columns, saved, before, from_zero=self.plain.zeros)
         dx, _ = products.of_inputs([], needs[0])
