@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from elman.cells import builtin
-from elman.engine import use
+from elman.engine import native_plain, use
 from elman.testing.case import Case, Size, outcome
 from elman_runtime import native
 
@@ -88,3 +88,11 @@ def test_many_rows_of_a_matrix_beyond_the_cache(threads) -> None:
     case = Case(builtin()["GRU"], Size(9, 2, 3, 260), torch.float64)  # U has 1.6 MB
     layer, run = masked(case)
     held(case, layer, case.arguments(layer), run)
+
+
+def test_input_weights_so_large_that_threads_share_their_packing(threads) -> None:
+    case = Case(builtin()["GRU"], Size(2, 2, 300, 150), torch.float64)  # 450 is no whole panels
+    layer, run = masked(case)
+    a = replace(case.arguments(layer), lengths=None, reset=None)
+    assert native_plain.serves(a.x)
+    held(case, layer, a, run)
