@@ -14,7 +14,7 @@
 
 namespace elman::ELMAN_SET {
 
-inline constexpr Index kDepth = 128;
+inline constexpr Index kDepth = 256;
 
 // A matrix by its strides: value (i, j) at data + i * row + j * column. `column` is 1, or else `row`
 // is.
@@ -63,7 +63,7 @@ struct Dense {
 // the next; without it they begin at zero.
 template <class Real>
 struct Tile {
-    const Real* a;      // kTurned: depth times as many values as rows; else rows, `row` apart
+    const Real* a;      // rows, `row` apart; kTurned: depth times as many values as rows
     Index row;
     const Real* b;      // depth times a panel
     Index depth;
@@ -92,7 +92,10 @@ ELMAN_INLINE void dense_tile(const Tile<typename V::Real>& t) {
             sum[r][0] = fma(x, first, sum[r][0]);
             sum[r][1] = fma(x, second, sum[r][1]);
         }
-        if (kTurned) a += R;
+        if (kTurned) {
+            __builtin_prefetch(a + 8 * t.row);  // too far apart to be foreseen
+            a += t.row;
+        }
     }
     for (int r = 0; r < R; ++r)
         for (int n = 0; n < 2; ++n) {
@@ -118,7 +121,7 @@ template <class V>
 class DenseBlock {
 public:
     using Real = typename V::Real;
-    static constexpr Index kMost = 8 * kRows<V>;  // rows
+    static constexpr Index kMost = 32 * kRows<V>;  // rows
 
     DenseBlock(const Dense<Real>& it, Index from, Index to)
         : it_(it), from_(from), to_(to), blocks_((to - from + kRows<V> - 1) / kRows<V>) {}
@@ -137,7 +140,6 @@ private:
     // `depth` values of k from k on.
     void add(const Factors<Real>& f, Index k, Index depth) {
         const bool turned = f.a.column != 1;
-        if (turned) lay_out(f, k, depth);
         for (Index c = 0; c < it_.columns; c += kPanel<V>) {
             const int left = static_cast<int>(std::min(kPanel<V>, it_.columns - c));
             const Real* b = f.b.data + c / kPanel<V> * f.b.panel + k * f.b.row;
@@ -150,24 +152,9 @@ private:
                 const int rows = static_cast<int>(first(block + 1) - row);
                 Real* out = it_.out + row * ldo + c;
                 const Real* begin = begun_ ? out : it_.bias ? it_.bias + c : nullptr;
-                const Real* a = turned ? turned_ + (row - from_) * depth : f.a.data + row * f.a.row + k * f.a.column;
-                const Tile<Real> tile{a, f.a.row, b, depth, begin, begun_ ? ldo : 0, out, ldo, left};
+                const Real* a = f.a.data + row * f.a.row + k * f.a.column;
+                const Tile<Real> tile{a, turned ? f.a.column : f.a.row, b, depth, begin, begun_ ? ldo : 0, out, ldo, left};
                 turned ? dense_rows<V, true>(rows, tile) : dense_rows<V, false>(rows, tile);
-            }
-        }
-    }
-
-    // Of a matrix whose columns lie in memory, the rows of each block for one k after another.
-    void lay_out(const Factors<Real>& f, Index k, Index depth) {
-        Real* to = turned_;
-        for (Index block = 0; block < blocks_; ++block) {
-            const Index rows = first(block + 1) - first(block);
-            const Real* from = f.a.data + first(block) + k * f.a.column;
-            for (Index i = 0; i < depth; ++i, from += f.a.column, to += rows) {
-                Index r = 0;
-                for (; r + V::width <= rows; r += V::width) V::load(from + r).store(to + r);
-                // A whole vector is written: what comes next overwrites the rest of it.
-                if (r < rows) V::load(from + r, static_cast<int>(rows - r)).store(to + r);
             }
         }
     }
@@ -176,7 +163,6 @@ private:
     Index from_, to_, blocks_;
     bool begun_ = false;
     alignas(64) Real panel_[kDepth * kPanel<V>];
-    Real turned_[kDepth * kMost + V::width];
 };
 
 template <class V>

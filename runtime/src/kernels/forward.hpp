@@ -156,7 +156,7 @@ private:
         const bool adds = matrices.adds[k];
         for (Index r = 0; adds && r < rows; ++r)
             this->adds_[r] = call.x + this->at(t, r) * plan.gates * call.units;
-        multiply<V>(in, rows, matrices.of[k],
+        multiply<V>(in, rows, this->alternating(matrices.of[k], t),
                     {arena_.at(u_) + product.first_u * matrices.each(), ldu_, matrices.bias[k],
                      adds ? this->adds_.data() : nullptr, matrices.added[k].data()});
     }

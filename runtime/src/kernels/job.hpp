@@ -85,6 +85,13 @@ protected:
         std::memset(to, 0, static_cast<std::size_t>(count) * sizeof(Real));
     }
 
+    // A matrix that is read from its last panel at every other step: where it is larger than a cache,
+    // what was read last is still there.
+    Panels<Real> alternating(Panels<Real> matrix, Index t) const {
+        matrix.from_end = t % 2 != 0;
+        return matrix;
+    }
+
     // --- places ------------------------------------------------------------------------------
 
     std::size_t ask_rows(Index columns = 1) { return arena_.ask(n * columns * ld_); }

@@ -26,6 +26,7 @@ template <class Real>
 struct Panels {
     const Real* data;
     Index columns, depth;
+    bool from_end = false;  // whether the last panel is read first
 };
 
 // at(c, k) is W[c][k]. Writes padded(columns) * depth values.
@@ -182,7 +183,11 @@ constexpr int kMostPanels = kManyRegisters<V> ? (R == 1 ? 8 : R == 2 ? 4 : R == 
 template <class V, int R, int P>
 inline void panels_by(const Rows<typename V::Real>& in, Index row, const Panels<typename V::Real>& w,
                       Index column, Index end, const Target<typename V::Real>& to) {
-    for (; column + P * kPanel<V> <= end; column += P * kPanel<V>) tile<V, R, P>(in, row, w, column, to);
+    constexpr Index width = P * kPanel<V>;
+    if (w.from_end)
+        for (; column + width <= end; end -= width) tile<V, R, P>(in, row, w, end - width, to);
+    else
+        for (; column + width <= end; column += width) tile<V, R, P>(in, row, w, column, to);
     if constexpr (P > 1) panels_by<V, R, P - 1>(in, row, w, column, end, to);
 }
 
@@ -203,8 +208,9 @@ void multiply(const Rows<typename V::Real>& in, Index rows, const Panels<typenam
     if (rows <= kRows<V>) return few_rows<V>(static_cast<int>(rows), in, 0, w, 0, end, to);
     // Blocks of rows that are as even as can be, each panel for all of them while it is in L1.
     const Index blocks = (rows + kRows<V> - 1) / kRows<V>;
-    for (Index column = 0; column < end; column += kPanel<V>)
+    for (Index done = 0; done < end; done += kPanel<V>)
         for (Index block = 0; block < blocks; ++block) {
+            const Index column = w.from_end ? end - kPanel<V> - done : done;
             const Index first = rows * block / blocks, last = rows * (block + 1) / blocks;
             few_rows<V>(static_cast<int>(last - first), in, first, w, column, column + kPanel<V>, to);
         }

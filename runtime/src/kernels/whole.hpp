@@ -35,7 +35,7 @@ public:
 private:
     // Threads share it out where it takes longer than to wake them.
     void pack(const Real* weight, Index columns, Real* to) const {
-        constexpr Index least = Index{1} << 17;  // values
+        constexpr Index least = Index{1} << 14;  // values
         const Index panels = padded<V>(columns) / kPanel<V>, width = call.width;
         const Index jobs = columns * width < least ? 1 : std::min<Index>(panels, 2 * call.threads);
         parallel(static_cast<int>(jobs), call.threads, [&](int i) noexcept {
@@ -80,15 +80,30 @@ private:
         const Index units = call_.units, first = call_.first;
         Dense<Real> weight{{}, units, first, nullptr, nullptr};
         if (back_.dweight_hh) weight.out = back_.dweight_hh + gate * units * first;
+        Parts parts;
         for (const Product& product : plan_.products)
             for (std::size_t j = 0; j < product.gates.size(); ++j) {
                 if (product.gates[j] != gate) continue;
                 const Index column = plan_.slots[product.d[j]].index * units;
+                parts.emplace_back(&product, column);
                 add_outer(weight.terms, column, plan_.slots[product.vector]);
                 for (Index i = 0; back_.dbias_hh && i < units; ++i)
                     back_.dbias_hh[gate * units + i] += sums_[column + i];
             }
-        if (weight.out) all_.push_back(std::move(weight));
+        if (weight.out && !continues(parts)) all_.push_back(std::move(weight));
+        parts_ = std::move(parts);
+    }
+
+    // Each product that has a gate, and the first column of what it finds of its gradients.
+    using Parts = std::vector<std::pair<const Product*, Index>>;
+
+    // Whether these are the next rows of the product for the gate before, which then has them too.
+    bool continues(const Parts& parts) {
+        if (parts.size() != 1 || parts_.size() != 1 || parts[0].first != parts_[0].first ||
+            parts[0].second != parts_[0].second + call_.units)
+            return false;
+        all_.back().rows += call_.units;
+        return true;
     }
 
     // Sum over rows and steps of gradient times what U multiplied.
@@ -121,6 +136,7 @@ private:
     const std::vector<Real*>& before_;
     Index rows_, columns_;
     std::vector<Dense<Real>> all_;
+    Parts parts_;  // of the gate before
 };
 
 }  // namespace elman::ELMAN_SET

@@ -37,6 +37,8 @@ NO_MASKS = Masks(None, None, None, None, None, None)
 
 def drawn(layer: Any, widths: Sequence[int], batch: int, steps: int) -> Masks:
     """Masks for a training pass of a `Recurrent`; `widths` are those of its states."""
+    if not layer.zoneout and not layer.rates.any():
+        return NO_MASKS
     like, rates, k = layer.weight_ih_l0, layer.rates, len(layer.suffixes)
     recurrent = len(layer.cell.recurrent) * layer.hidden_size
     return Masks(

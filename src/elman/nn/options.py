@@ -23,7 +23,7 @@ class Rates:
 
     def any(self) -> bool:
         """Whether anything is dropped."""
-        return any(getattr(self, field.name) for field in fields(self))
+        return any(vars(self).values())
 
 
 def _share(name: str, value: Any) -> float:

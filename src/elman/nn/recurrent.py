@@ -80,6 +80,8 @@ class Recurrent(nn.Module):
     """
 
     weight_ih_l0: Tensor
+    suffixes: list[str]
+    """The endings of parameter names, in the order of the state: l0, l0_reverse, l1, ..."""
 
     def __new__(cls, cell: Any = None, *args: Any, **kwargs: Any) -> Any:
         if isinstance(cell, nn.Module):
@@ -118,6 +120,8 @@ class Recurrent(nn.Module):
         self.layers = positive("layers", layers)
         self.proj_size = positive("proj_size", proj_size, least=0)
         self.directions = 2 if bidirectional else 1
+        ways = ("", "_reverse")[: self.directions]
+        self.suffixes = [f"l{layer}{way}" for layer in range(self.layers) for way in ways]
         self.bias = bias and self.cell.bias
         self.residual, self.layer_norm = residual, layer_norm
         self.rates = Rates(dropout, input_dropout, output_dropout, state_dropout, weight_drop)
@@ -145,12 +149,6 @@ class Recurrent(nn.Module):
             norms = (nn.LayerNorm(self.output_size, **kind) for _ in range(self.layers - 1))
             self.norms = nn.ModuleList(norms)
 
-    @property
-    def suffixes(self) -> list[str]:
-        """The endings of parameter names, in the order of the state: l0, l0_reverse, l1, ..."""
-        ways = ("", "_reverse")[: self.directions]
-        return [f"l{layer}{way}" for layer in range(self.layers) for way in ways]
-
     def reset_parameters(self) -> None:
         """Initialise anew: `elman.init.recommended_`, and the cell's own parameters as it says."""
         init.recommended_(self)
@@ -168,21 +166,23 @@ class Recurrent(nn.Module):
     def weights(self, k: int, masks: Masks = NO_MASKS) -> Weights:
         """The parameters that an engine takes for layer and direction k of `suffixes`."""
 
-        def get(name: str) -> Tensor | None:
-            return getattr(self, f"{name}_{self.suffixes[k]}", None)
+        suffix = self.suffixes[k]
 
-        weight_hh = get("weight_hh")
+        def get(name: str) -> Tensor:
+            return getattr(self, f"{name}_{suffix}")  # type: ignore[no-any-return]
+
+        weight_hh = get("weight_hh") if self.cell.recurrent else None
         if masks.weight is not None and weight_hh is not None:
             weight_hh = weight_hh * masks.weight[k]
         if weight_hh is not None:
             weight_hh = constrained(self.cell, weight_hh)
         return Weights(
-            getattr(self, f"weight_ih_{self.suffixes[k]}"),
+            get("weight_ih"),
             weight_hh,
-            get("bias_ih"),
-            get("bias_hh"),
-            get("weight_hr"),
-            {name: getattr(self, f"{name}_{self.suffixes[k]}") for name in self.cell.params},
+            get("bias_ih") if self.bias else None,
+            get("bias_hh") if self.bias and self.cell.recurrent else None,
+            get("weight_hr") if self.proj_size else None,
+            {name: get(name) for name in self.cell.params},
         )
 
     def _width(self, name: str) -> int:
