@@ -8,7 +8,7 @@ import torch
 
 from elman import engine, nn
 from elman.cells import GRU, LSTM, RNN, Cell
-from elman.engine import EngineUnavailable, SlowPathWarning, explain, select, use
+from elman.engine import EngineUnavailable, SlowPathWarning, explain, native_plain, select, use
 from elman.nn import Recurrent
 from elman.ops import tanh
 
@@ -187,6 +187,14 @@ def engine_of(layer: Recurrent, monkeypatch) -> str:
 
         noted.honest = honest
         monkeypatch.setitem(select._RUN, name, noted)
+    compiled = getattr(native_plain.layer, "honest", native_plain.layer)
+
+    def straight(*given):
+        ran.append("native")
+        return compiled(*given)
+
+    straight.honest = compiled
+    monkeypatch.setattr(native_plain, "layer", straight)
     layer(X)
     return ran[0]
 

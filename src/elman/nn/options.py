@@ -23,7 +23,8 @@ class Rates:
 
     def any(self) -> bool:
         """Whether anything is dropped."""
-        return any(vars(self).values())
+        between = self.dropout or self.input_dropout or self.output_dropout
+        return bool(between or self.state_dropout or self.weight_drop)
 
 
 def _share(name: str, value: Any) -> float:

@@ -17,6 +17,7 @@ from elman.nn.layout import check_sizes, check_stack, constrained, parameter_sha
 from elman.nn.lowering import lower_recurrent, lower_recurrent_step
 from elman.nn.masks import NO_MASKS, Masks, drawn
 from elman.nn.options import Rates, as_cell, constants_of, positive, settings_of, zoneout_rates
+from elman.nn.recurrent_plain import compiled
 from elman.nn.sequence import (
     Pass,
     as_lengths,
@@ -257,6 +258,9 @@ class Recurrent(nn.Module):
             ValueError, TypeError: an argument has a wrong shape, dtype, device or value.
             EngineUnavailable: the forced engine cannot run this.
         """
+        asked = lengths is not None or reset is not None or masks is not None or states or inputs
+        if not asked and (found := compiled(self, x, state)) is not None:
+            return found
         run = self._prepare(
             x, state, lengths=lengths, reset=reset, masks=masks, states=states, **inputs
         )
@@ -264,10 +268,10 @@ class Recurrent(nn.Module):
         results: list[Result] = []
         for layer in range(self.layers):
             below = y
-            found = self._run_layer(run, layer, self._enter(y, layer, run.masks))
-            y = found[0].output if len(found) == 1 else torch.cat([r.output for r in found], -1)
+            each = self._run_layer(run, layer, self._enter(y, layer, run.masks))
+            y = each[0].output if len(each) == 1 else torch.cat([r.output for r in each], -1)
             y = y + below if self.residual and layer else y
-            results += found
+            results += each
         y = y if run.masks.output is None else y * run.masks.output[:, None]
         final = tuple(r.state for r in results)
         return (y, final, tuple(r.states for r in results)) if states else (y, final)
