@@ -71,6 +71,9 @@ private:
         for (std::size_t i = 0; i < plan.slots.size(); ++i) {
             const Slot& s = plan.slots[i];
             const Index k = s.index;
+            if (s.space == Space::s || s.space == Space::fresh || s.space == Space::final ||
+                (s.space == Space::input && call.inputs[k].narrow))
+                turning_.push_back(i);
             if (is_own(s)) {
                 this->local(i, arena_.at(own_[i]), s.narrow ? 1 : ld_);
                 continue;
@@ -128,7 +131,7 @@ private:
 
     // Sets what a step starts from.
     void begin(Index t, Index rows) {
-        for (std::size_t i = 0; i < plan.slots.size(); ++i) {
+        for (const std::size_t i : turning_) {
             const Slot& s = plan.slots[i];
             if (s.space == Space::s) places_[i] = {arena_.at(now_[s.index]), ld_, this->local_.data()};
             if (s.space == Space::fresh) places_[i].base = arena_.at(made_[s.index]);
@@ -239,6 +242,7 @@ private:
 
     Stages<Real> update_, read_;
     std::vector<std::size_t> now_, next_, made_, own_;  // made: what update makes, now next without V
+    std::vector<std::size_t> turning_;                  // slots that each step sets anew
     std::size_t u_, vector_;
     Index ldu_;  // from a row of u to the next
     Index outputs_ = 0;

@@ -22,6 +22,9 @@ std::vector<Index> ordered_rows(const Call<Real>& call) {
 // Below so many rows a thread, reading the matrices costs more than what is saved.
 inline constexpr Index kLeastRows = 3;
 
+// Values that a thread makes at a step forwards for which it is worth to have one more.
+inline constexpr Index kLeastStep = 1536;
+
 // Whether some value is made of a whole row: then one thread has all of its units.
 inline bool needs_rows(const Plan& plan) {
     for (const Slot& slot : plan.slots)
@@ -37,7 +40,10 @@ std::vector<Share> shares(const Plan& plan, const Call<typename V::Real>& call, 
     const std::vector<Index> rows = ordered_rows(call);
     const bool whole = normed || plan.whole_rows || needs_rows(plan) || call.weight_hr;
     const Index units = whole ? call.units : std::min<Index>(call.units, 256);
-    const Index parts = (call.units + units - 1) / units;
+    Index parts = (call.units + units - 1) / units;
+    // Fewer rows than threads: smaller parts, but not so small that what begins a step takes longer.
+    const Index values = static_cast<Index>(plan.update.size()) * call.units / kLeastStep;
+    if (!whole && call.rows < call.threads) parts = std::max(parts, std::min<Index>(call.threads, values));
     Index jobs = std::max<Index>(1, std::min<Index>(call.threads, call.rows / kLeastRows));
     if (plan.products.empty()) jobs = std::max<Index>(1, std::min<Index>(call.rows, 64));
     std::vector<Share> found;
