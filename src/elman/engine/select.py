@@ -157,12 +157,12 @@ def _outruns_onednn(rows: int, units: int, threads: int) -> bool:
 
     Measured by `bench/layers.py --cells LSTM --engine native` beside oneDNN's, which starts and
     joins its threads at each step and packs its weights again for the derivative. Where it does
-    neither, its kernels lead, but for few rows.
+    neither, its kernels lead, but for few rows or few units.
     """
     learns = torch.is_grad_enabled()
     if threads == 1:
         return rows <= 4 or (rows <= 8 and (learns or units >= 512))
-    return learns or rows <= 8 or rows * units <= 4096
+    return learns or rows <= 32 or rows * units <= 8192
 
 
 def explain_call(call: Call) -> Explanation:
