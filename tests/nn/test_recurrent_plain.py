@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from elman.cells import GRU, LRU, LSTM, Cell, CfC, MinGRU
-from elman.engine import native_plain, use
+from elman.engine import explain, native_plain, use
 from elman.nn import Recurrent
 from elman.nn.recurrent_plain import compiled
 from elman.ops import sigmoid, tanh
@@ -80,6 +80,15 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_it_leaves_the_rest_to_the_long_way(name) -> None:
     assert compiled(*REFUSED[name]) is None
+
+
+@pytest.mark.parametrize("learns", [True, False])
+@pytest.mark.parametrize("rows", [1, 8, 32, 33, 64])
+@pytest.mark.parametrize("cell", [Own, GRU, LSTM], ids=lambda c: c.__name__)
+def test_it_goes_where_the_choice_of_engines_would(cell, rows, learns) -> None:
+    layer, x = Recurrent(cell, I, 256), torch.zeros(rows, T, I)
+    with torch.set_grad_enabled(learns):
+        assert (compiled(layer, x, None) is not None) == (explain(layer, x).chosen == "native")
 
 
 def test_it_leaves_what_is_forced_cast_or_transformed(monkeypatch) -> None:
