@@ -167,16 +167,14 @@ class Recurrent(nn.Module):
     def weights(self, k: int, masks: Masks = NO_MASKS) -> Weights:
         """The parameters that an engine takes for layer and direction k of `suffixes`."""
 
-        suffix = self.suffixes[k]
 
         def get(name: str) -> Tensor:
-            return getattr(self, f"{name}_{suffix}")  # type: ignore[no-any-return]
+            return getattr(self, f"{name}_{self.suffixes[k]}")  # type: ignore[no-any-return]
 
         weight_hh = get("weight_hh") if self.cell.recurrent else None
-        if masks.weight is not None and weight_hh is not None:
-            weight_hh = weight_hh * masks.weight[k]
         if weight_hh is not None:
-            weight_hh = constrained(self.cell, weight_hh)
+            kept = weight_hh if masks.weight is None else weight_hh * masks.weight[k]
+            weight_hh = constrained(self.cell, kept)
         return Weights(
             get("weight_ih"),
             weight_hh,
