@@ -167,7 +167,6 @@ class Recurrent(nn.Module):
     def weights(self, k: int, masks: Masks = NO_MASKS) -> Weights:
         """The parameters that an engine takes for layer and direction k of `suffixes`."""
 
-
         def get(name: str) -> Tensor:
             return getattr(self, f"{name}_{self.suffixes[k]}")  # type: ignore[no-any-return]
 
