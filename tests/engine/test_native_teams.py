@@ -96,3 +96,9 @@ def test_input_weights_so_large_that_threads_share_their_packing(threads) -> Non
     a = replace(case.arguments(layer), lengths=None, reset=None)
     assert native_plain.serves(a.x)
     held(case, layer, a, run)
+
+
+def test_the_units_of_a_scan_of_one_row(threads) -> None:
+    case = Case(builtin()["LRU"], Size(1, 4, 3, 390), torch.float64)  # three parts of 130
+    layer, run = masked(case)
+    held(case, layer, case.arguments(layer), run)

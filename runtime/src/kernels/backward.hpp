@@ -303,7 +303,8 @@ private:
     void multiply_back(const Product& product, int k, Index rows) {
         if (n == 0) return;
         const Place<Real>& t = places_[product.t];
-        multiply<V>(gradients_of(product, rows), rows, this->alternating(matrices.of[k], t_), {t.base, ld_, nullptr, nullptr, nullptr});
+        multiply<V>(gradients_of(product, rows), rows, this->alternating(matrices.of[k], t_),
+                    {t.base, ld_, nullptr, nullptr, nullptr});
         const Slot& vector = plan.slots[product.vector];
         if (!call.state_mask || vector.space != Space::s || vector.index != 0) return;
         const Index width = this->state_width(0);

@@ -75,35 +75,35 @@ public:
     }
 
 private:
+    // Each product that has a gate, and the first column of the gradients it finds of it.
+    using Parts = std::vector<std::pair<const Product*, Index>>;
+
     // Of the block of U and b_hh that belongs to one gate: a part from each product that has it.
     void of_recurrent(Index gate) {
         const Index units = call_.units, first = call_.first;
-        Dense<Real> weight{{}, units, first, nullptr, nullptr};
-        if (back_.dweight_hh) weight.out = back_.dweight_hh + gate * units * first;
         Parts parts;
         for (const Product& product : plan_.products)
             for (std::size_t j = 0; j < product.gates.size(); ++j) {
                 if (product.gates[j] != gate) continue;
                 const Index column = plan_.slots[product.d[j]].index * units;
                 parts.emplace_back(&product, column);
-                add_outer(weight.terms, column, plan_.slots[product.vector]);
                 for (Index i = 0; back_.dbias_hh && i < units; ++i)
                     back_.dbias_hh[gate * units + i] += sums_[column + i];
             }
-        if (weight.out && !continues(parts)) all_.push_back(std::move(weight));
-        parts_ = std::move(parts);
+        if (back_.dweight_hh && follows(parts)) {
+            all_.back().rows += units;
+        } else if (back_.dweight_hh) {
+            all_.push_back({{}, units, first, back_.dweight_hh + gate * units * first, nullptr});
+            for (const auto& [product, column] : parts)
+                add_outer(all_.back().terms, column, plan_.slots[product->vector]);
+        }
+        last_ = std::move(parts);
     }
 
-    // Each product that has a gate, and the first column of what it finds of its gradients.
-    using Parts = std::vector<std::pair<const Product*, Index>>;
-
-    // Whether these are the next rows of the product for the gate before, which then has them too.
-    bool continues(const Parts& parts) {
-        if (parts.size() != 1 || parts_.size() != 1 || parts[0].first != parts_[0].first ||
-            parts[0].second != parts_[0].second + call_.units)
-            return false;
-        all_.back().rows += call_.units;
-        return true;
+    // Whether these are the next columns of the one product that has the gate before too.
+    bool follows(const Parts& parts) const {
+        return parts.size() == 1 && last_.size() == 1 && parts[0].first == last_[0].first &&
+               parts[0].second == last_[0].second + call_.units;
     }
 
     // Sum over rows and steps of gradient times what U multiplied.
@@ -136,7 +136,7 @@ private:
     const std::vector<Real*>& before_;
     Index rows_, columns_;
     std::vector<Dense<Real>> all_;
-    Parts parts_;  // of the gate before
+    Parts last_;  // of the gate before
 };
 
 }  // namespace elman::ELMAN_SET
