@@ -1,6 +1,8 @@
 #include "threads.hpp"
 
+#include <algorithm>
 #include <condition_variable>
+#include <cstdint>
 #include <exception>
 #include <mutex>
 #include <thread>
@@ -17,17 +19,39 @@ namespace {
 
 // Either so many tasks, whoever takes them, or one for each thread of a team.
 struct Work {
-    Task task;
-    TeamTask team_task;
+    // Tasks of one thread: what it did of one call, it does of the next, and finds in its own cache.
+    struct Own {
+        std::atomic<int> next;
+        int end;
+    };
+
+    Work(Task task, void* context, int count, int threads) : task(task), context(context), count(count), own(static_cast<std::size_t>(threads)) {
+        for (int k = 0; k < threads; ++k) {
+            own[static_cast<std::size_t>(k)].next = share(k, threads);
+            own[static_cast<std::size_t>(k)].end = share(k + 1, threads);
+        }
+    }
+
+    Work(TeamTask task, void* context, int count) : team_task(task), context(context), count(count) {}
+
+    // What thread `member` does: its own tasks, then those that others have not come to.
+    void help(int member) {
+        if (team_task) return team_task(context, member, count);
+        for (std::size_t k = 0; k < own.size(); ++k) {
+            Own& those = own[(static_cast<std::size_t>(member) + k) % own.size()];
+            for (int i = those.next.fetch_add(1); i < those.end; i = those.next.fetch_add(1)) task(context, i);
+        }
+    }
+
+    Task task = nullptr;
+    TeamTask team_task = nullptr;
     void* context;
     int count;
-    std::atomic<int> next{0};
+    std::vector<Own> own;
     std::atomic<int> running{0};
 
-    void help() {
-        if (team_task) return team_task(context, next.fetch_add(1), count);
-        for (int i = next.fetch_add(1); i < count; i = next.fetch_add(1)) task(context, i);
-    }
+private:
+    int share(int k, int threads) const { return static_cast<int>(std::int64_t{count} * k / threads); }
 };
 
 void pause() noexcept {
@@ -61,7 +85,7 @@ public:
             turn_.fetch_add(1, std::memory_order_release);
         }
         wake_.notify_all();
-        work.help();
+        work.help(0);
         for (int polls = 0; work.running.load(std::memory_order_acquire) > 0;)
             if (polls < kPolls) ++polls, pause();
             else std::this_thread::yield();
@@ -80,7 +104,7 @@ private:
                 if (k < helpers_) work = work_;
             }
             if (!work) continue;
-            work->help();
+            work->help(k + 1);
             work->running.fetch_sub(1, std::memory_order_release);
         }
     }
@@ -101,6 +125,7 @@ Pool* pool = nullptr;
 struct OpenMP {
     void (*parallel)(void (*)(void*), void*, unsigned threads, unsigned flags) = nullptr;
     int (*team_size)() = nullptr;  // it may give fewer threads than it was asked for
+    int (*member)() = nullptr;
 };
 
 OpenMP find_openmp() {
@@ -108,6 +133,7 @@ OpenMP find_openmp() {
 #if defined(ELMAN_POSIX) && defined(__linux__)
     found.parallel = reinterpret_cast<decltype(found.parallel)>(dlsym(RTLD_DEFAULT, "GOMP_parallel"));
     found.team_size = reinterpret_cast<decltype(found.team_size)>(dlsym(RTLD_DEFAULT, "omp_get_num_threads"));
+    found.member = reinterpret_cast<decltype(found.member)>(dlsym(RTLD_DEFAULT, "omp_get_thread_num"));
 #endif
     return found;
 }
@@ -139,8 +165,8 @@ Pool& the_pool() {
 void in_openmp(Work& work, int helpers) {
     const auto run = [](void* all) {
         Work& here = *static_cast<Work*>(all);
-        if (here.team_task) here.team_task(here.context, here.next.fetch_add(1), openmp().team_size());
-        else here.help();
+        if (here.team_task) here.team_task(here.context, openmp().member(), openmp().team_size());
+        else here.help(openmp().member());
     };
     openmp().parallel(run, &work, static_cast<unsigned>(helpers) + 1, 0);
 }
@@ -148,9 +174,9 @@ void in_openmp(Work& work, int helpers) {
 void run(Work& work, int helpers) {
     if (helpers <= 0 || in_use.exchange(true, std::memory_order_acquire)) {
         if (work.team_task) work.count = 1;
-        return work.help();
+        return work.help(0);
     }
-    if (openmp().parallel && openmp().team_size && !forked) in_openmp(work, helpers);
+    if (openmp().parallel && openmp().team_size && openmp().member && !forked) in_openmp(work, helpers);
     else the_pool().run(work, helpers);
     in_use.store(false, std::memory_order_release);
 }
@@ -158,12 +184,13 @@ void run(Work& work, int helpers) {
 }  // namespace
 
 void parallel(int count, int threads, Task task, void* context) {
-    Work work{task, nullptr, context, count};
-    run(work, (threads < count ? threads : count) - 1);
+    const int most = std::max(1, std::min(threads, count));
+    Work work(task, context, count, most);
+    run(work, most - 1);
 }
 
 void together(int threads, TeamTask task, void* context) {
-    Work work{nullptr, task, context, threads};
+    Work work(task, context, threads);
     run(work, threads - 1);
 }
 

@@ -78,23 +78,24 @@ template <class V, int R, bool kTurned>
 ELMAN_INLINE void dense_tile(const Tile<typename V::Real>& t) {
     using Real = typename V::Real;
     constexpr int W = V::width;
+    static_assert(R <= 12);
     // Few addresses for many rows: one of four, and one of three distances to it.
-    const Real* bases[(R + 3) / 4];
-    for (int i = 0; i < (R + 3) / 4; ++i) bases[i] = t.a + 4 * i * t.row;
+    const Real *a = t.a, *middle = a + 4 * t.row, *last = middle + 4 * t.row, *b = t.b;
     const Index distances[] = {0, t.row, 2 * t.row, 3 * t.row};
-    const Real *a = t.a, *b = t.b;
     V sum[R][2];
     for (int r = 0; r < R; ++r) sum[r][0] = sum[r][1] = V::zero();
     for (Index k = 0; k < t.depth; ++k, b += kPanel<V>) {
         const V first = V::load(b), second = V::load(b + W);
         for (int r = 0; r < R; ++r) {
-            const V x = V::set(kTurned ? a[r] : bases[r / 4][distances[r % 4] + k]);
+            const V x = V::set(kTurned ? a[r] : (r < 4 ? a : r < 8 ? middle : last)[distances[r % 4]]);
             sum[r][0] = fma(x, first, sum[r][0]);
             sum[r][1] = fma(x, second, sum[r][1]);
         }
         if (kTurned) {
             __builtin_prefetch(a + 8 * t.row);  // too far apart to be foreseen
             a += t.row;
+        } else {
+            count_up(a, 1), count_up(middle, 1), count_up(last, 1);
         }
     }
     for (int r = 0; r < R; ++r)
@@ -185,11 +186,13 @@ void dense(const std::vector<Dense<typename V::Real>>& all, int threads) {
     for (const auto& one : all) work += one.multiplications();
     const Index helpers = std::min<Index>(threads, work / least + 1);
     std::vector<Part> parts;
-    for (const auto& one : all) {
-        const Index blocks = (one.rows + kRows<V> - 1) / kRows<V>;
-        const Index count = helpers < 2 || !one.multiplications() ? 1 : std::min<Index>(blocks, 2 * helpers);
-        for (Index i = 0; i < count; ++i) parts.push_back({&one, one.rows * i / count, one.rows * (i + 1) / count});
-    }
+    for (Index helper = 0; helper < helpers; ++helper)  // to each its rows of all of them
+        for (const auto& one : all) {
+            const Index blocks = (one.rows + kRows<V> - 1) / kRows<V>;
+            const Index count = helpers < 2 || !one.multiplications() ? 1 : std::min<Index>(blocks, 2 * helpers);
+            for (Index i = count * helper / helpers; i < count * (helper + 1) / helpers; ++i)
+                parts.push_back({&one, one.rows * i / count, one.rows * (i + 1) / count});
+        }
     parallel(static_cast<int>(parts.size()), static_cast<int>(helpers), [&](int i) noexcept {
         const FlushDenormals flush;
         const Part& part = parts[static_cast<std::size_t>(i)];

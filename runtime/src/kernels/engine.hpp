@@ -70,7 +70,7 @@ bool forward(const Plan& plan, const Call<typename V::Real>& given) {
         return std::make_unique<ForwardJob<V>>(shared, matrices, std::move(share), exchange);
     };
     const auto nothing = [](const ForwardJob<V>&) {};
-    if (shares_units<V>(plan, call)) return by_units<V>(plan, call, false, make, nothing);
+    if (shares_units<V>(plan, call, false)) return by_units<V>(plan, call, false, make, nothing);
     Matrices<V> matrices(plan, call, 0, call.units, false);
     return by_rows<V>(call, shares<V>(plan, call), matrices, make, nothing);
 }
@@ -91,7 +91,7 @@ bool backward_steps(const Plan& plan, const BackwardCall<typename V::Real>& back
     if (back.dsums) std::fill_n(back.dsums, plan.columns * call.units, Real(0));
     // In the order of the jobs, so that threads do not decide in what order values are added.
     const auto add = [&](const BackwardJob<V>& job) { job.add_sums(sums.data()); };
-    if (back.clip <= 0 && shares_units<V>(plan, call)) {
+    if (back.clip <= 0 && shares_units<V>(plan, call, true)) {
         if (!by_units<V>(plan, call, true, make, add)) return false;
     } else {
         Matrices<V> matrices(plan, call, 0, call.units, true);

@@ -140,24 +140,38 @@ ELMAN_INLINE void add_and_store(V (&sum)[R][N], Index row, Index column, const T
     if constexpr (n + 1 < N) add_and_store<V, R, N, n + 1>(sum, row, column, to);
 }
 
+// In an inner loop, where some addresses lie at fixed distances from this one: or else compilers
+// count up each of them, and run out of registers.
+template <class Real>
+ELMAN_INLINE void count_up(const Real*& address, Index by) {
+    address += by;
+#if defined(__GNUC__)
+    asm("" : "+r"(address));
+#endif
+}
+
 template <class V, int R, int P>
 inline void tile(const Rows<typename V::Real>& in, Index row, const Panels<typename V::Real>& w,
                  Index column, const Target<typename V::Real>& to) {
     using Real = typename V::Real;
     constexpr int N = 2 * P;
     const Index stride = kPanel<V> * w.depth;
-    const Real* panel = w.data + column * w.depth;
+    const Real *low = w.data + column * w.depth, *high = low + 4 * stride;
+    const Index distances[] = {0, stride, 2 * stride, 3 * stride};
     V sum[R][N];
     for (int r = 0; r < R; ++r)
         for (int n = 0; n < N; ++n) sum[r][n] = V::zero();
     for (Index s = 0; s < in.segments; ++s) {
         const Real* a = in.a + row * in.lda + in.offset[s];
-        for (Index k = 0; k < in.run; ++k, panel += kPanel<V>) {
+        for (Index k = 0; k < in.run; ++k) {
             V b[N];
             for (int p = 0; p < P; ++p) {
-                b[2 * p] = V::load(panel + p * stride);
-                b[2 * p + 1] = V::load(panel + p * stride + V::width);
+                const Real* panel = (p < 4 ? low : high) + distances[p % 4];
+                b[2 * p] = V::load(panel);
+                b[2 * p + 1] = V::load(panel + V::width);
             }
+            count_up(low, kPanel<V>);
+            if (P > 4) count_up(high, kPanel<V>);
             for (int r = 0; r < R; ++r) {
                 const V x = V::set(a[r * in.lda + k]);
                 for (int n = 0; n < N; ++n) sum[r][n] = fma(x, b[n], sum[r][n]);

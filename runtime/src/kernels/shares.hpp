@@ -65,15 +65,19 @@ std::vector<Share> shares(const Plan& plan, const Call<typename V::Real>& call, 
 
 // Whether threads share out the units of all rows, and wait for each other at every product: where
 // there are too few rows for all of them, or U is read from beyond a core's own cache at each step
-// though a thread's part of it is not. A thread with fewer than 4 panels would wait for its own sums.
+// though a thread's part of it is not. A thread with fewer than 4 panels of a product would wait for
+// its own sums, and one with little of U longer for the others than for its part.
 template <class V>
-bool shares_units(const Plan& plan, const Call<typename V::Real>& call) {
+bool shares_units(const Plan& plan, const Call<typename V::Real>& call, bool back) {
     if (call.threads < 2 || plan.products.empty() || call.weight_hr || needs_rows(plan)) return false;
-    if (call.rows < 1 || call.units < 4 * kPanel<V> * call.threads) return false;
+    if (call.rows < 1 || call.units < kPanel<V> * call.threads) return false;
+    constexpr Index own = Index{1} << 20, least = Index{3} << 14, most_rows = 16;
+    Index blocks = back ? 1 : plan.recurrent;  // of H columns in the narrowest product
+    for (const Product& product : plan.products) blocks = std::min(blocks, static_cast<Index>(product.gates.size()));
+    const Index values = plan.recurrent * call.units * call.units;
+    if (blocks * call.units < 4 * kPanel<V> * call.threads || values < least) return false;
     if (call.rows < kLeastRows * call.threads) return true;
-    constexpr Index own = Index{1} << 20, most_rows = 16;
-    const Index bytes = plan.recurrent * call.units * call.units * Index{sizeof(typename V::Real)};
-    return bytes > own && call.rows <= most_rows * call.threads;
+    return values * Index{sizeof(typename V::Real)} > own && call.rows <= most_rows * call.threads;
 }
 
 // All rows, and whole panels of their units.
