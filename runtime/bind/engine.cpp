@@ -79,9 +79,9 @@ std::vector<Real*> writing(const Addresses& addresses) {
     return found;
 }
 
-template <class Real>
-Real* one(Address address) {
-    return reinterpret_cast<Real*>(address);
+template <class Value>
+Value* one(Address address) {
+    return reinterpret_cast<Value*>(address);
 }
 
 template <class Real>
@@ -338,6 +338,7 @@ void bind_engine(nb::module_& m) {
     m.def("fma_peak", &fma_peak<float>);
     m.def("fma_peak_float64", &fma_peak<double>);
     m.def("lend", &lent_bytes);
+    m.def("in_large_pages", [](Address data, std::size_t bytes) { in_large_pages(one<void>(data), bytes); });
     m.def("forward_float32", &forward<float>);
     m.def("forward_float64", &forward<double>);
     m.def("plain_forward_float32", &plain_forward<float>);

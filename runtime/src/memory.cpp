@@ -1,6 +1,7 @@
 #include "memory.hpp"
 
 #include <atomic>
+#include <cstdint>
 #include <new>
 
 #if defined(__linux__)
@@ -30,9 +31,7 @@ std::size_t rounded(std::size_t bytes) {
 Memory make(std::size_t bytes) noexcept {
     const std::size_t size = rounded(bytes ? bytes : 1);
     void* const data = ::operator new(size, alignment(size), std::nothrow);
-#if defined(MADV_HUGEPAGE)
-    if (data && size >= kPage) madvise(data, size, MADV_HUGEPAGE);  // a hint
-#endif
+    if (data) in_large_pages(data, size);
     return {data, size};
 }
 
@@ -89,6 +88,14 @@ bool with_held(Do act) noexcept {
 }
 
 }  // namespace
+
+void in_large_pages([[maybe_unused]] void* data, [[maybe_unused]] std::size_t bytes) noexcept {
+#if defined(MADV_HUGEPAGE)
+    constexpr std::uintptr_t small = 4096;  // it must begin on a page of any size
+    const auto first = reinterpret_cast<std::uintptr_t>(data), begin = (first + small - 1) / small * small;
+    if (bytes >= kPage) madvise(reinterpret_cast<void*>(begin), bytes - (begin - first), MADV_HUGEPAGE);
+#endif
+}
 
 Memory lend(std::size_t bytes) noexcept {
     Memory found{};

@@ -9,55 +9,10 @@
 #include <vector>
 
 #include "kernels/denormals.hpp"
-#include "kernels/product.hpp"
+#include "kernels/narrow.hpp"
 #include "threads.hpp"
 
 namespace elman::ELMAN_SET {
-
-inline constexpr Index kDepth = 256;
-
-// A matrix by its strides: value (i, j) at data + i * row + j * column. `column` is 1, or else `row`
-// is.
-template <class Real>
-struct Strided {
-    const Real* data;
-    Index row, column;
-};
-
-// b by panels, as `pack_rows` leaves them or as they lie in a row: row k of panel p at
-// data + p * panel + k * row.
-template <class Real>
-struct Paneled {
-    const Real* data;
-    Index panel, row;
-};
-
-template <class V>
-Paneled<typename V::Real> as_it_lies(const typename V::Real* data, Index row) {
-    return {data, kPanel<V>, row};
-}
-
-template <class Real>
-struct Factors {
-    Strided<Real> a;
-    Paneled<Real> b;
-    Index depth;
-};
-
-// The sum of several products of equal size; without any it is zero, or the bias.
-template <class Real>
-struct Dense {
-    std::vector<Factors<Real>> terms;
-    Index rows, columns;
-    Real* out;         // (rows, columns)
-    const Real* bias;  // (columns), or null
-
-    Index multiplications() const {
-        Index all = 0;
-        for (const Factors<Real>& term : terms) all += term.depth;
-        return all * rows * columns;
-    }
-};
 
 // Some rows of one panel. What the sums are added to stands at `begin`, `step` values from a row to
 // the next; without it they begin at zero.
@@ -87,7 +42,8 @@ ELMAN_INLINE void dense_tile(const Tile<typename V::Real>& t) {
     for (Index k = 0; k < t.depth; ++k, b += kPanel<V>) {
         const V first = V::load(b), second = V::load(b + W);
         for (int r = 0; r < R; ++r) {
-            const V x = V::set(kTurned ? a[r] : (r < 4 ? a : r < 8 ? middle : last)[distances[r % 4]]);
+            const Index distance = distances[r % 4];
+            const V x = V::set(kTurned ? a[r] : (r < 4 ? a : r < 8 ? middle : last)[distance]);
             sum[r][0] = fma(x, first, sum[r][0]);
             sum[r][1] = fma(x, second, sum[r][1]);
         }
@@ -168,7 +124,10 @@ private:
 
 template <class V>
 void dense(const Dense<typename V::Real>& it, Index from, Index to) {
-    constexpr Index most = DenseBlock<V>::kMost;
+    if (it.columns <= kNarrow<V> && it.multiplications()) return NarrowBlock<V>(it, from, to).run();
+    // Where but few values are summed, results are all there is to memory: row by row.
+    const bool shallow = it.multiplications() < 16 * it.rows * it.columns;
+    const Index most = shallow ? kRows<V> : DenseBlock<V>::kMost;
     const Index blocks = (to - from + most - 1) / most;
     for (Index block = 0; block < blocks; ++block)
         DenseBlock<V>(it, from + (to - from) * block / blocks, from + (to - from) * (block + 1) / blocks).run();

@@ -19,7 +19,7 @@ namespace elman::ELMAN_SET {
 template <class V, class Make, class Done>
 bool by_rows(const Call<typename V::Real>& call, const std::vector<Share>& all, Matrices<V>& matrices,
              Make make, Done done) {
-    if (!matrices.pack()) return false;
+    if (!matrices.pack(call.threads)) return false;
     std::vector<decltype(make(matrices, all[0], nullptr))> jobs(all.size());
     std::atomic<bool> good{true};
     parallel(static_cast<int>(all.size()), call.threads, [&](int i) noexcept {

@@ -5,6 +5,7 @@
 
 #include "kernels/buffer.hpp"
 #include "kernels/product.hpp"
+#include "threads.hpp"
 
 namespace elman::ELMAN_SET {
 
@@ -29,6 +30,17 @@ Index width_of(const Plan& plan, const Call<Real>& call, std::int32_t slot, Inde
     return call.first != call.units && is_first(s) ? call.first : all;
 }
 
+// pack(first column) for each panel, by all threads where that takes longer than to wake them.
+template <class V, class Pack>
+void by_panels(Index columns, Index depth, int threads, Pack pack) {
+    constexpr Index least = Index{1} << 15;  // values
+    const Index panels = padded<V>(columns) / kPanel<V>;
+    const Index jobs = columns * depth < least ? 1 : std::min<Index>(panels, 2 * threads);
+    parallel(static_cast<int>(jobs), threads, [&](int i) noexcept {
+        for (Index panel = panels * i / jobs; panel < panels * (i + 1) / jobs; ++panel) pack(panel * kPanel<V>);
+    });
+}
+
 template <class V>
 class Matrices {
 public:
@@ -47,9 +59,9 @@ public:
     }
 
     // False where memory runs out.
-    bool pack() {
+    bool pack(int threads = 1) {
         if (!arena_.allocate()) return false;
-        for (std::size_t k = 0; k < plan_.products.size(); ++k) backward_ ? pack_back(k) : pack_ahead(k);
+        for (std::size_t k = 0; k < plan_.products.size(); ++k) backward_ ? pack_back(k, threads) : pack_ahead(k, threads);
         if (call_.weight_hr) pack_projection();
         return true;
     }
@@ -70,15 +82,18 @@ private:
     // With P < H there is one thread for all units: so wide as the vector is its gradient.
     Index columns_back(Index depth) const { return units_ == call_.units ? depth : units_; }
 
-    void pack_ahead(std::size_t k) {
+    void pack_ahead(std::size_t k, int threads) {
         const Product& product = plan_.products[k];
         const Index gates = static_cast<Index>(product.gates.size()), depth = depth_of(product);
         Real *out = arena_.at(data_[k]), *shift = arena_.at(bias_[k]);
+        by_panels<V>(gates * each_, depth, threads, [&](Index column) {
+            const Index c = column % each_, row = product.gates[column / each_] * call_.units + first_ + c;
+            pack_rows<V>(call_.weight_hh + row * depth, depth, std::min(kPanel<V>, units_ - c), depth, out + column * depth);
+        });
         added.emplace_back();
         adds.push_back(false);
         for (Index j = 0; j < gates; ++j) {
             const Index row = product.gates[j] * call_.units + first_, gate = product.added[j];
-            pack_rows<V>(call_.weight_hh + row * depth, depth, units_, depth, out + j * each_ * depth);
             for (Index c = 0; call_.bias_hh && c < each_; ++c)
                 shift[j * each_ + c] = c < units_ ? call_.bias_hh[row + c] : Real(0);
             for (Index c = 0; c < each_; c += kPanel<V>)
@@ -90,14 +105,17 @@ private:
         bias.push_back(call_.bias_hh ? shift : nullptr);
     }
 
-    void pack_back(std::size_t k) {
+    void pack_back(std::size_t k, int threads) {
         const Product& product = plan_.products[k];
         const Index gates = static_cast<Index>(product.gates.size()), depth = depth_of(product);
         const Index units = call_.units, columns = columns_back(depth);
         Real* out = arena_.at(data_[k]);
-        for (Index j = 0; j < gates; ++j)
-            pack_columns<V>(call_.weight_hh + product.gates[j] * units * depth + first_, depth, columns, units,
-                            gates * units, out + j * units * kPanel<V>);
+        by_panels<V>(columns, gates * units, threads, [&](Index column) {
+            Real* to = out + column * gates * units;
+            for (Index j = 0; j < gates; ++j, to += units * kPanel<V>)
+                pack_columns<V>(call_.weight_hh + product.gates[j] * units * depth + first_ + column, depth,
+                                std::min(kPanel<V>, columns - column), units, gates * units, to);
+        });
         of.push_back({out, columns, gates * units});
     }
 

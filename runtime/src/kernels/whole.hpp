@@ -22,7 +22,10 @@ public:
         const Index columns = plan.gates * call.units, rows = call.steps * call.rows;
         const auto x = arena_.ask(rows * columns), weight = arena_.ask(padded<V>(columns) * call.width);
         if (!arena_.allocate()) return false;
-        pack(call.weight_ih, columns, arena_.at(weight));
+        by_panels<V>(columns, call.width, call.threads, [&](Index c) {
+            pack_rows<V>(call.weight_ih + c * call.width, call.width, std::min(kPanel<V>, columns - c), call.width,
+                         arena_.at(weight) + c * call.width);
+        });
         const Paneled<Real> packed{arena_.at(weight), kPanel<V> * call.width, kPanel<V>};
         const Factors<Real> term{{call.raw, call.width, 1}, packed, call.width};
         dense<V>({{{term}, rows, columns, arena_.at(x), call.bias_ih}}, call.threads);
@@ -33,17 +36,6 @@ public:
     Call<Real> call;
 
 private:
-    // Threads share it out where it takes longer than to wake them.
-    void pack(const Real* weight, Index columns, Real* to) const {
-        constexpr Index least = Index{1} << 14;  // values
-        const Index panels = padded<V>(columns) / kPanel<V>, width = call.width;
-        const Index jobs = columns * width < least ? 1 : std::min<Index>(panels, 2 * call.threads);
-        parallel(static_cast<int>(jobs), call.threads, [&](int i) noexcept {
-            const Index from = panels * i / jobs * kPanel<V>, end = std::min(columns, panels * (i + 1) / jobs * kPanel<V>);
-            pack_rows<V>(weight + from * width, width, end - from, width, to + from * width);
-        });
-    }
-
     Arena<Real> arena_;
 };
 

@@ -271,6 +271,7 @@ int main(int count, char** arguments) {
                     if (++seed % divisor == 0) test(plan, 1 + static_cast<Index>(seed % 7), rows, units, width, seed), ++cases;
         // Long sums, and enough work for several threads.
         if (++seed % divisor == 0) test(plan, 150, 2, 3, 40, seed), ++cases;
+        if (++seed % divisor == 0) test(plan, 150, 2, 70, 3, seed), ++cases;
         if (++seed % divisor == 0 && plan.plan.gates > 1) test(plan, 20, 30, 48, 48, seed), ++cases;
     }
     std::printf("%d cases\n", cases);

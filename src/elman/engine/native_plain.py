@@ -18,11 +18,14 @@ from elman.engine.again import gradients, needs_reference
 from elman.engine.call import Call, Result, Weights
 from elman.engine.native_arguments import Arguments, Room, seen_by_torch, transformed
 from elman.engine.native_products import Products, projected
-from elman.engine.plans import prepared, text_of
+from elman.engine.plans import Prepared, plain_of
 from elman_runtime import native
 
 MOST = 1 << 27
 """Multiplications of W and U over a sequence: from here on torch's products are the faster ones."""
+
+MAPPED = 1 << 25
+"""From so many bytes on, the allocator asks the system each time for pages that it must clear."""
 
 
 def fits(call: Call) -> bool:
@@ -31,7 +34,7 @@ def fits(call: Call) -> bool:
     options = (call.lengths, call.reset, call.state_mask, call.keep, call.clip, w.weight_hr)
     if call.states or any(o is not None for o in options) or seen_by_torch(call.x):
         return False
-    return call.x.numel() > 0 and prepared(text_of(call.cell, call.constants, False)).plain
+    return call.x.numel() > 0 and plain_of(call.cell, call.constants) is not None
 
 
 def serves(x: Tensor) -> bool:
@@ -44,6 +47,8 @@ class Plain(NamedTuple):
 
     cell: type[Cell]
     constants: dict[str, float]
+    prepared: Prepared
+    """What `plain_of` found of these."""
     params: tuple[str, ...]
     reverse: bool = False
     batch_first: bool = True
@@ -53,18 +58,13 @@ class Plain(NamedTuple):
     zeros: bool = False
     """Whether the first state is known to be zero."""
 
-    @property
-    def text(self) -> str:
-        """The tape."""
-        return text_of(self.cell, self.constants, False)
-
 
 def run(call: Call) -> Result:
     """Outputs and final state of a call that `fits`."""
-    w = call.weights
-    plain = Plain(call.cell, call.constants, tuple(w.params), call.reverse)
+    w, plan = call.weights, plain_of(call.cell, call.constants)
+    assert plan is not None
     found = layer(
-        plain,
+        Plain(call.cell, call.constants, plan, tuple(w.params), call.reverse),
         call.x,
         *(w.weight_ih, w.weight_hh, w.bias_ih, w.bias_hh),
         *w.params.values(),
@@ -90,8 +90,7 @@ class _Pass:
 
     def __init__(self, plain: Plain, tensors: Any) -> None:
         x, *others = tensors
-        self.plain, self.text = plain, plain.text
-        self.p = prepared(self.text)
+        self.plain, self.p = plain, plain.prepared
         if plain.time_first:
             self.flipped = plain.batch_first
         else:
@@ -103,7 +102,8 @@ class _Pass:
         self.rows, self.steps = (first, second) if self.batch_first else (second, first)
         gates = others[0].shape[0]
         self.units = gates // len(self.p.tape.gates)
-        self.small = self.steps * self.rows * gates * (self.width + self.units) <= MOST
+        depth = self.width if others[1] is None else self.width + self.units
+        self.small = self.steps * self.rows * gates * depth < MOST
 
     def _turned(self, t: Tensor) -> Tensor:
         """With its axes as they are in memory, or back."""
@@ -121,7 +121,10 @@ class _Pass:
 
     def _like(self, width: int) -> Tensor:
         """Room for a value of each step and row, its axes as those of the input."""
-        return self._turned(self.x.new_empty((*self.x.shape[:2], width)))
+        room = self.x.new_empty((*self.x.shape[:2], width))
+        if room.nbytes >= MAPPED:
+            native.in_large_pages(room.data_ptr(), room.nbytes)
+        return self._turned(room)
 
     @property
     def kept_sizes(self) -> list[int]:
@@ -195,7 +198,7 @@ class _Pass:
             saved.insert(0, self._turned(y))
         state = [s.view(rows, self.units) for s in self.others[-len(tape.state) :]]
         a = Arguments.plain(
-            self.x, self.others[:4], state, tape=self.text, reverse=self.plain.reverse
+            self.x, self.others[:4], state, tape=self.p.text, reverse=self.plain.reverse
         )
         products = Products(a, columns, saved, before, from_zero=self.plain.zeros)
         dx, _ = products.of_inputs([], needs[0])

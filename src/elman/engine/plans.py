@@ -25,6 +25,7 @@ class Recurrence(NamedTuple):
 class Prepared(NamedTuple):
     """A tape, its numbers, and what the compiled engine made of them."""
 
+    text: str
     tape: Tape
     lowered: Lowered
     plan: Any
@@ -57,6 +58,15 @@ def trouble_with(cell: type[Cell], constants: Mapping[str, float], projected: bo
     """Why a cell has no tape that the engine runs; None where it has one."""
     found = _known(cell, constants, projected)
     return str(found) if isinstance(found, CannotRun) else None
+
+
+def plain_of(cell: type[Cell], constants: Mapping[str, float]) -> Prepared | None:
+    """A cell's tape where it can run and is plain, without a projected state; else None."""
+    text = _known(cell, constants, False)
+    if isinstance(text, CannotRun):
+        return None
+    found = prepared(text)
+    return found if found.plain else None
 
 
 def further_inputs(text: str) -> tuple[str, ...]:
@@ -102,6 +112,7 @@ def prepared(text: str) -> Prepared:
     lowered = lower(tape)
     found = tuple(_recurrences(tape, lowered))
     return Prepared(
+        text,
         tape,
         lowered,
         native.plan(lowered),

@@ -17,6 +17,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman.cells import LSTM, Cell
 from elman.engine import aten, forced_engine, native_plain
+from elman.engine.plans import plain_of
 
 Leaves = tuple[Tensor, ...]
 State = Tensor | Leaves
@@ -48,17 +49,21 @@ def compiled(
     """Outputs and state of one layer in one direction for a tensor (T, B, I) or (B, T, I)."""
     if isinstance(input, PackedSequence) or not _is_compiled(layer, input):
         return None
+    plan = plain_of(cell, {})
     rows = input.shape[0 if layer.batch_first else 1]
     dtype, weights = input.dtype, _weights(layer)
     if hx is None:
         first: Leaves | None = (_zeros(rows, layer.hidden_size, dtype),) * len(cell.state)
     else:
         first = _first(layer, cell, input, rows, hx, one=False)
-    if first is None or any(t.dtype != dtype or not t.is_cpu for t in (*weights, *first)):
+    if first is None or plan is None:
+        return None
+    if any(t.dtype != dtype or not t.is_cpu for t in (*weights, *first)):
         return None
     weights = weights if layer.bias else [*weights, None, None]
+    zeros, batch_first = hx is None, layer.batch_first
     call = native_plain.Plain(
-        cell, {}, (), batch_first=layer.batch_first, time_first=True, zeros=hx is None
+        cell, {}, plan, (), batch_first=batch_first, time_first=True, zeros=zeros
     )
     y, *final = native_plain.layer(call, input, *weights, *first)
     return y, tuple(final) if cell is LSTM else final[0]

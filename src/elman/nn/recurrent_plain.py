@@ -13,12 +13,13 @@ from torch import Tensor
 from elman.cells import Cell
 from elman.engine import Weights, forced_engine, native_plain, torch_first
 from elman.engine.native import DTYPES
-from elman.engine.plans import prepared, text_of, trouble_with
+from elman.engine.plans import Prepared, plain_of
 
 
 def compiled(layer: Any, x: Tensor, state: Any) -> tuple[Tensor, tuple[Any, ...]] | None:
     """Output (B, T, O) and state of a `Recurrent` of one layer in one direction."""
-    if not (_serves(layer, x) and _is_one(layer)):
+    plan = _plan(layer, x) if _is_one(layer) else None
+    if plan is None:
         return None
     cell: type[Cell] = layer.cell
     first = layer.initial_state(x.shape[0]) if state is None else state
@@ -28,7 +29,7 @@ def compiled(layer: Any, x: Tensor, state: Any) -> tuple[Tensor, tuple[Any, ...]
     tensors = (w.weight_ih, w.weight_hh, w.bias_ih, w.bias_hh, *w.params.values(), *first[0])
     if any(t is not None and (t.dtype != x.dtype or not t.is_cpu) for t in tensors):
         return None
-    call = native_plain.Plain(cell, layer.constants, tuple(w.params))
+    call = native_plain.Plain(cell, layer.constants, plan, tuple(w.params))
     y, *final = native_plain.layer(call, x, *tensors)
     return y, (cell.State(*final),)
 
@@ -40,18 +41,18 @@ def _is_one(layer: Any) -> bool:
     return layer.layers == 1 and layer.directions == 1 and not other
 
 
-def _serves(layer: Any, x: Tensor) -> bool:
-    """Whether the compiled code is the engine to take, and `x` is what it takes."""
+def _plan(layer: Any, x: Tensor) -> Prepared | None:
+    """What the compiled code runs, where it is the engine to take and `x` is what it takes."""
     if (layer.engine or forced_engine()) not in (None, "native") or not native_plain.serves(x):
-        return False
+        return None
     fits = x.dim() == 3 and x.shape[-1] == layer.input_size and x.is_cpu
     if not fits or x.dtype not in DTYPES or torch.is_autocast_enabled("cpu"):
-        return False
-    cell, constants = layer.cell, layer.constants
-    if trouble_with(cell, constants, False) or not prepared(text_of(cell, constants, False)).plain:
-        return False
+        return None
     rows, steps, _ = x.shape
-    return not torch_first(cell, x, steps=steps, rows=rows, units=layer.hidden_size, plain=True)
+    sizes = {"steps": steps, "rows": rows, "units": layer.hidden_size}
+    if torch_first(layer.cell, x, **sizes, plain=True):
+        return None
+    return plain_of(layer.cell, layer.constants)
 
 
 def _is_state(one: Any, layer: Any, x: Tensor) -> bool:
