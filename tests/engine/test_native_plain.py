@@ -165,6 +165,19 @@ def test_tensors_that_are_not_dense():
         assert_close(found, layer(wide, state)[0], terms=TERMS)
 
 
+def test_large_outputs_are_the_same(monkeypatch):
+    layer, x, state = made(GRU)
+    with use("native"):
+        expected = outcome(layer, x, state)
+        asked = []
+        monkeypatch.setattr(native_plain, "MAPPED", 1)
+        hint = native.in_large_pages
+        monkeypatch.setattr(native, "in_large_pages", lambda *a: asked.append(a) or hint(*a))
+        found = outcome(layer, x, state)
+    assert [size for _, size in asked] == [B * T * H * 4, B * T * I * 4]  # y, and x's gradient
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
+
+
 READ_OUT = (cells.HGRN, cells.LRU)
 
 
