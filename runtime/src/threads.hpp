@@ -8,8 +8,9 @@ namespace elman {
 using Task = void (*)(void* context, int index);
 
 // Calls task(context, i) for each i in [0, count), on at most `threads` threads of which the caller
-// is one, and returns when all are done. A call from within a task, or while another thread is in
-// a call, runs on the caller alone. After fork() the child makes threads of its own.
+// is one, and returns when all are done. Thread k of n begins with the k-th of n parts of them, the
+// same at each call, and helps the others then. A call from within a task, or while another thread is
+// in a call, runs on the caller alone. After fork() the child makes threads of its own.
 void parallel(int count, int threads, Task task, void* context);
 
 template <class Function>
