@@ -25,10 +25,11 @@ struct Work {
         int end;
     };
 
-    Work(Task task, void* context, int count, int threads) : task(task), context(context), count(count), own(static_cast<std::size_t>(threads)) {
-        for (int k = 0; k < threads; ++k) {
-            own[static_cast<std::size_t>(k)].next = share(k, threads);
-            own[static_cast<std::size_t>(k)].end = share(k + 1, threads);
+    Work(Task task, void* context, int count, int threads)
+        : task(task), context(context), count(count), parts(std::min(threads, kMost)) {
+        for (int k = 0; k < parts; ++k) {
+            own[k].next = share(k);
+            own[k].end = share(k + 1);
         }
     }
 
@@ -37,8 +38,8 @@ struct Work {
     // What thread `member` does: its own tasks, then those that others have not come to.
     void help(int member) {
         if (team_task) return team_task(context, member, count);
-        for (std::size_t k = 0; k < own.size(); ++k) {
-            Own& those = own[(static_cast<std::size_t>(member) + k) % own.size()];
+        for (int k = 0; k < parts; ++k) {
+            Own& those = own[(member + k) % parts];
             for (int i = those.next.fetch_add(1); i < those.end; i = those.next.fetch_add(1)) task(context, i);
         }
     }
@@ -47,11 +48,14 @@ struct Work {
     TeamTask team_task = nullptr;
     void* context;
     int count;
-    std::vector<Own> own;
     std::atomic<int> running{0};
 
 private:
-    int share(int k, int threads) const { return static_cast<int>(std::int64_t{count} * k / threads); }
+    int share(int k) const { return static_cast<int>(std::int64_t{count} * k / parts); }
+
+    static constexpr int kMost = 64;  // of more threads some share theirs: a step allocates nothing
+    int parts = 0;
+    Own own[kMost];
 };
 
 void pause() noexcept {
