@@ -124,7 +124,7 @@ private:
 
 template <class V>
 void dense(const Dense<typename V::Real>& it, Index from, Index to) {
-    if (it.columns <= kNarrow<V> && it.multiplications()) return NarrowBlock<V>(it, from, to).run();
+    if (is_narrow<V>(it)) return NarrowBlock<V>(it, from, to).run();
     // Where but few values are summed, results are all there is to memory: row by row.
     const bool shallow = it.multiplications() < 16 * it.rows * it.columns;
     const Index most = shallow ? kRows<V> : DenseBlock<V>::kMost;

@@ -8,9 +8,13 @@
 
 namespace elman::ELMAN_SET {
 
-// So many columns at most, each of which takes a pass of its own.
+// Whether a sum of products is one of these: each column takes a pass of its own, and what a vector
+// holds is added up at the end of each sum.
 template <class V>
-constexpr Index kNarrow = V::width / 2;
+bool is_narrow(const Dense<typename V::Real>& it) {
+    constexpr Index most = V::width / 2, least = 4 * V::width;
+    return it.columns <= most && it.multiplications() >= least * it.rows * it.columns;
+}
 
 // Rows [from, to) of a sum of products.
 template <class V>
