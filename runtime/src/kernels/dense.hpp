@@ -42,7 +42,7 @@ ELMAN_INLINE void dense_tile(const Tile<typename V::Real>& t) {
     for (Index k = 0; k < t.depth; ++k, b += kPanel<V>) {
         const V first = V::load(b), second = V::load(b + W);
         for (int r = 0; r < R; ++r) {
-            const Index distance = distances[r % 4];
+            const Index distance = distances[r % 4];  // named: GCC 12's UBSan reads it wrongly within
             const V x = V::set(kTurned ? a[r] : (r < 4 ? a : r < 8 ? middle : last)[distance]);
             sum[r][0] = fma(x, first, sum[r][0]);
             sum[r][1] = fma(x, second, sum[r][1]);

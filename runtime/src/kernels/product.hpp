@@ -166,7 +166,7 @@ inline void tile(const Rows<typename V::Real>& in, Index row, const Panels<typen
         for (Index k = 0; k < in.run; ++k) {
             V b[N];
             for (int p = 0; p < P; ++p) {
-                const Index distance = distances[p % 4];
+                const Index distance = distances[p % 4];  // named: GCC 12's UBSan reads it wrongly within
                 const Real* panel = (p < 4 ? low : high) + distance;
                 b[2 * p] = V::load(panel);
                 b[2 * p + 1] = V::load(panel + V::width);
