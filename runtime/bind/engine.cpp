@@ -62,6 +62,7 @@ Plan* make(Numbers header, Numbers counts, const std::vector<SlotOf>& slots,
     plan->whole_rows = whole_rows;
     const std::string wrong = checked(*plan);
     if (!wrong.empty()) throw nb::value_error(("Plan: " + wrong).c_str());
+    plan->x_in_v = may_lie_in_v(*plan);
     return plan.release();
 }
 
@@ -333,7 +334,7 @@ void define_backward(nb::module_& m, const char* name) {
 void bind_engine(nb::module_& m) {
     // Plans live as long as the caches that hold them: until the process ends.
     nb::set_leak_warnings(false);
-    nb::class_<Plan>(m, "Plan").def(nb::new_(&make));
+    nb::class_<Plan>(m, "Plan").def(nb::new_(&make)).def_ro("x_in_v", &Plan::x_in_v);
     m.def("engines", &engine_names);
     m.def("fma_peak", &fma_peak<float>);
     m.def("fma_peak_float64", &fma_peak<double>);

@@ -32,7 +32,8 @@ struct Call {
     Index steps, rows, units, first;  // T, B, H, P
     bool reverse, batch_first;
     int threads;
-    const Real* x;                           // (T, B, G*H): W x + b_ih; null where made of `raw`
+    const Real* x;                           // (T, B, G*H): W x + b_ih; null where made of `raw`; may
+                                             // be `v`, where the plan says so, of each row the first
     std::vector<Input<Real>> inputs;
     const Real* weight_hh;                   // (R*H, P), or null
     const Real* bias_hh;                     // (R*H), or null
@@ -58,6 +59,12 @@ struct Call {
     const Real* weight_ih;                   // (G*H, I)
     const Real* bias_ih;                     // (G*H), or null
 };
+
+// From a row of x to the next.
+template <class Real>
+Index width_of_x(const Plan& plan, const Call<Real>& call) {
+    return (call.x == call.v ? plan.count[static_cast<int>(Space::v)] : plan.gates) * call.units;
+}
 
 template <class Real>
 struct BackwardCall {

@@ -72,6 +72,34 @@ int arity(Op op) noexcept {
     }
 }
 
+bool copies_in_place(const Plan& plan, const Instruction& line) {
+    const Slot &to = plan.slots[static_cast<std::size_t>(line.to)], &of = plan.slots[static_cast<std::size_t>(line.of[0])];
+    return line.op == Op::copy && of.space == Space::x && to.space == Space::v && to.index == of.index;
+}
+
+bool may_lie_in_v(const Plan& plan) {
+    const auto gates = static_cast<std::size_t>(plan.gates);
+    if (plan.count[static_cast<int>(Space::v)] < plan.gates) return false;
+    std::vector<bool> written(gates, false);
+    bool may = true;
+    const auto read = [&](std::int32_t gate) { may = may && !written[static_cast<std::size_t>(gate)]; };
+    for (const Section* section : {&plan.update, &plan.read})
+        for (const Instruction& line : *section) {
+            if (line.op == Op::project) {
+                for (const std::int32_t gate : plan.products[static_cast<std::size_t>(line.to)].added)
+                    if (gate >= 0) read(gate);
+                continue;
+            }
+            for (int i = 0; i < arity(line.op); ++i) {
+                const Slot& of = plan.slots[static_cast<std::size_t>(line.of[i])];
+                if (of.space == Space::x) read(of.index);
+            }
+            const Slot& to = plan.slots[static_cast<std::size_t>(line.to)];
+            if (to.space == Space::v && to.index < plan.gates && !copies_in_place(plan, line)) written[static_cast<std::size_t>(to.index)] = true;
+        }
+    return may;
+}
+
 std::string checked(const Plan& plan) {
     for (const std::int32_t n : {plan.gates, plan.recurrent, plan.params, plan.inputs, plan.columns})
         if (n < 0 || n > kMost) return "a count is out of range";

@@ -63,7 +63,15 @@ struct Plan {
     Section prologue, update, read;
     Section back_prologue, back_read, back_update, back_epilogue;
     bool whole_rows;           // products or means: units cannot be run apart
+    bool x_in_v = false;       // what is saved at a step may lie where its x lies: of value k nothing
+                               // is written before gate k of x has been read for the last time
 };
+
+// Whether it copies a gate of x to where it lies in v, where that is so.
+bool copies_in_place(const Plan& plan, const Instruction& line);
+
+// What `x_in_v` is to say of a plan that is complete but for it.
+bool may_lie_in_v(const Plan& plan);
 
 // Empty where every index lies within its bounds; else what is wrong. Which space may stand in which
 // section is not checked here: elman_runtime.tape.checked does that before a tape is lowered.

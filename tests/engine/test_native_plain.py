@@ -178,6 +178,30 @@ def test_large_outputs_are_the_same(monkeypatch):
     assert all(torch.equal(found[name], value) for name, value in expected.items())
 
 
+@pytest.mark.parametrize("units", [4096, 4097])
+@pytest.mark.parametrize("cell", [cells.MinGRU, cells.LRU], ids=lambda c: c.__name__)
+def test_arrays_beyond_caches_are_those_of_each_row(cell, units):
+    rows, steps = 4, 257  # 16 MiB in all; 4,097 floats are no whole number of vectors
+    layer = Recurrent(cell, 1, units)
+    x = torch.randn(rows, steps, 1, requires_grad=True)
+    up = torch.randn(rows, steps, layer.output_size)
+
+    def gradients(x, up):
+        state = tuple(s.detach().requires_grad_() for s in layer.initial_state(len(x))[0])
+        y = layer(x, (cell.State(*state),))[0]
+        return y, *torch.autograd.grad(y, [x, *state, *layer.parameters()], up)
+
+    with use("native"):
+        found = gradients(x, up)
+        each = [gradients(one, d) for one, d in zip(x.split(1), up.split(1), strict=True)]
+    apart = 2 + len(cell.state)  # what has a row for each of x
+    for k, (whole, *parts) in enumerate(zip(found, *each, strict=True)):
+        if k < apart:
+            assert torch.equal(whole, torch.cat(parts))
+        else:
+            assert_close(whole, sum(parts), terms=rows * steps)
+
+
 READ_OUT = (cells.HGRN, cells.LRU)
 
 

@@ -28,7 +28,7 @@ public:
         }
         // Not where many rows lie a power of two apart: they would share the same lines of the cache.
         const Index bytes = plan.columns * call.units * this->row_ * Index{sizeof(Real)};
-        in_place_ = !call.lengths && (n <= 4 || bytes % 1024 != 0);
+        in_place_ = !shared.streams && !call.lengths && (n <= 4 || bytes % 1024 != 0);
         column_ = in_place_ ? call.units : ld_;
         dx_ = this->ask_rows(in_place_ ? 0 : std::max<Index>(1, plan.columns));
         sums_ = arena_.ask(std::max<Index>(1, groups()) * units);
@@ -52,6 +52,7 @@ public:
             this->step(call.reverse ? step : call.steps - 1 - step);
             if (back_.dsums && (step % kApart == kApart - 1 || step + 1 == call.steps)) gather();
         }
+        end_streams();
     }
 
     // Adds this job's share to sums (count of g, H), and to those of the columns.
@@ -341,7 +342,7 @@ private:
     void pass_on(Index t, Index r) {
         Real* dx = back_.dx + this->at(t, r) * plan.columns * call.units + u0;
         for (Index c = 0; !in_place_ && c < plan.columns; ++c)
-            this->copy(dx + c * call.units, dx_row(r) + c * column_, units);
+            this->put(dx + c * call.units, dx_row(r) + c * column_, units);
         for (Index c = 0; back_.dsums && c < plan.columns; ++c)
             add(arena_.at(column_sums_) + c * units, dx_row(r) + c * column_, units);
         for (const std::size_t i : results_) {

@@ -88,7 +88,7 @@ public:
             for (Index k = 0; k < term.depth; k += kDepth, begun_ = true) add(term, k, std::min(kDepth, term.depth - k));
         if (begun_) return;
         for (Index r = from_; r < to_; ++r)
-            for (Index c = 0; c < it_.columns; ++c) it_.out[r * it_.columns + c] = it_.bias ? it_.bias[c] : Real(0);
+            for (Index c = 0; c < it_.columns; ++c) it_.out[r * it_.apart + c] = it_.bias ? it_.bias[c] : Real(0);
     }
 
 private:
@@ -105,7 +105,7 @@ private:
                 b = panel_;
             }
             for (Index block = 0; block < blocks_; ++block) {
-                const Index row = first(block), ldo = it_.columns;
+                const Index row = first(block), ldo = it_.apart;
                 const int rows = static_cast<int>(first(block + 1) - row);
                 Real* out = it_.out + row * ldo + c;
                 const Real* begin = begun_ ? out : it_.bias ? it_.bias + c : nullptr;

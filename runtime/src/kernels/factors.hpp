@@ -43,7 +43,8 @@ template <class Real>
 struct Dense {
     std::vector<Factors<Real>> terms;
     Index rows, columns;
-    Real* out;         // (rows, columns)
+    Real* out;         // rows, `apart` from each other
+    Index apart;
     const Real* bias;  // (columns), or null
 
     Index multiplications() const {

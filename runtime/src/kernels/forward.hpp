@@ -43,6 +43,7 @@ public:
                 for (std::size_t k = 0; k < now_.size(); ++k)
                     this->copy(this->of_state(call.final[k], k, r),
                                this->of_state(call.state[k], k, r), this->state_width(k));
+        end_streams();
     }
 
 private:
@@ -61,7 +62,7 @@ private:
     }
 
     void place() {
-        const Index gates = plan.gates * call.units;
+        const Index gates = width_of_x(plan, call);
         Index outputs = 0;
         std::vector<Index> at;
         for (const auto narrow : plan.narrow_output) {
@@ -158,7 +159,7 @@ private:
         const Rows<Real> in = vector_of(product, rows);
         const bool adds = matrices.adds[k];
         for (Index r = 0; adds && r < rows; ++r)
-            this->adds_[r] = call.x + this->at(t, r) * plan.gates * call.units;
+            this->adds_[r] = call.x + this->at(t, r) * width_of_x(plan, call);
         multiply<V>(in, rows, this->alternating(matrices.of[k], t),
                     {arena_.at(u_) + product.first_u * matrices.each(), ldu_, matrices.bias[k],
                      adds ? this->adds_.data() : nullptr, matrices.added[k].data()});
@@ -201,7 +202,7 @@ private:
             for (std::size_t k = 0; k < now_.size(); ++k) {
                 const Real* value = this->row(next_[k], r);
                 if (call.states[k])
-                    this->copy(this->of_states(call.states[k], k, t, r), value, this->state_width(k));
+                    this->put(this->of_states(call.states[k], k, t, r), value, this->state_width(k));
                 if (t == this->last_step(r))
                     this->copy(this->of_state(call.final[k], k, r), value, this->state_width(k));
             }

@@ -81,6 +81,11 @@ protected:
         std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(Real));
     }
 
+    // A copy to where all steps have their places.
+    void put(Real* to, const Real* from, Index count) const {
+        shared.streams ? stream(to, from, count) : copy(to, from, count);
+    }
+
     void clear(Real* to, Index count) const {
         std::memset(to, 0, static_cast<std::size_t>(count) * sizeof(Real));
     }

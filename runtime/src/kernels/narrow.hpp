@@ -88,7 +88,7 @@ private:
     }
 
     void put(Index r, Index column, Real value) {
-        Real& out = it_.out[r * it_.columns + column];
+        Real& out = it_.out[r * it_.apart + column];
         out = value + (begun_ ? out : it_.bias ? it_.bias[column] : Real(0));
     }
 

@@ -7,6 +7,7 @@
 #include "call.hpp"
 #include "kernels/interpret.hpp"
 #include "kernels/matrices.hpp"
+#include "kernels/stream.hpp"
 
 namespace elman::ELMAN_SET {
 
@@ -31,6 +32,7 @@ public:
         units = call.units;
         narrow = call.first != call.units;
         padded_units = padded<V>(units);
+        streams = call.steps * call.rows * units * Index{sizeof(Real)} >= kStreamed;
         ask_constants();
     }
 
@@ -49,7 +51,8 @@ public:
 
     Line<Real> line(const Instruction& it, Index all) const {
         const Index n = it.op == Op::mean ? width(it.of[0], all) : width(it.to, all);
-        return {runner<V>(it.op), it.to, it.of[0], it.of[1], it.of[2], n};
+        const bool out = streams && it.op == Op::copy && plan.slots[it.to].space == Space::y && !plan.slots[it.to].narrow;
+        return {out ? stream_rows<V> : runner<V>(it.op), it.to, it.of[0], it.of[1], it.of[2], n};
     }
 
     Stages<Real> stages(const Section& section, Index all) const {
@@ -58,7 +61,7 @@ public:
             if (it.op == Op::project || it.op == Op::unproject) {
                 found.back().product = it.to;
                 found.emplace_back();
-            } else {
+            } else if (call.x != call.v || !copies_in_place(plan, it)) {
                 found.back().lines.push_back(line(it, all));
             }
         }
@@ -81,6 +84,7 @@ public:
     const Call<Real>& call;
     Index units, padded_units;
     bool narrow;                         // P < H
+    bool streams;                        // whether arrays of all steps are too large for caches
     std::vector<Place<Real>> constants;  // of slots that no row or step changes
 
 private:

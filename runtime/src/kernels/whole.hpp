@@ -20,16 +20,18 @@ public:
     bool prepare(const Plan& plan) {
         if (call.x) return true;
         const Index columns = plan.gates * call.units, rows = call.steps * call.rows;
-        const auto x = arena_.ask(rows * columns), weight = arena_.ask(padded<V>(columns) * call.width);
+        const bool in_v = call.v && plan.x_in_v;
+        const auto weight = arena_.ask(padded<V>(columns) * call.width), x = arena_.ask(in_v ? 0 : rows * columns);
         if (!arena_.allocate()) return false;
+        Real* const out = in_v ? call.v : arena_.at(x);
+        call.x = out;
         by_panels<V>(columns, call.width, call.threads, [&](Index c) {
             pack_rows<V>(call.weight_ih + c * call.width, call.width, std::min(kPanel<V>, columns - c), call.width,
                          arena_.at(weight) + c * call.width);
         });
         const Paneled<Real> packed{arena_.at(weight), kPanel<V> * call.width, kPanel<V>};
         const Factors<Real> term{{call.raw, call.width, 1}, packed, call.width};
-        dense<V>({{{term}, rows, columns, arena_.at(x), call.bias_ih}}, call.threads);
-        call.x = arena_.at(x);
+        dense<V>({{{term}, rows, columns, out, width_of_x(plan, call), call.bias_ih}}, call.threads);
         return true;
     }
 
@@ -54,11 +56,11 @@ public:
         const Index gates = plan_.gates * call_.units;
         if (back_.draw) {
             const Factors<Real> term{{d_, columns_, 1}, as_it_lies<V>(call_.weight_ih, call_.width), gates};
-            all_.push_back({{term}, rows_, call_.width, back_.draw, nullptr});
+            all_.push_back({{term}, rows_, call_.width, back_.draw, call_.width, nullptr});
         }
         if (back_.dweight_ih) {
             const Factors<Real> term{turned(0), as_it_lies<V>(call_.raw, call_.width), rows_};
-            all_.push_back({{term}, gates, call_.width, back_.dweight_ih, nullptr});
+            all_.push_back({{term}, gates, call_.width, back_.dweight_ih, call_.width, nullptr});
         }
         if (back_.dbias_ih) std::copy_n(sums_, gates, back_.dbias_ih);
         if (back_.dbias_hh) std::fill_n(back_.dbias_hh, plan_.recurrent * call_.units, Real(0));
@@ -85,7 +87,7 @@ private:
         if (back_.dweight_hh && follows(parts)) {
             all_.back().rows += units;
         } else if (back_.dweight_hh) {
-            all_.push_back({{}, units, first, back_.dweight_hh + gate * units * first, nullptr});
+            all_.push_back({{}, units, first, back_.dweight_hh + gate * units * first, first, nullptr});
             for (const auto& [product, column] : parts)
                 add_outer(all_.back().terms, column, plan_.slots[product->vector]);
         }

@@ -88,6 +88,7 @@ inline NamedPlan read_plan(std::istream& in) {
             for (std::int32_t& operand : line.of) operand = number(in);
         }
     }
+    plan.x_in_v = elman::may_lie_in_v(plan);
     return found;
 }
 

@@ -144,9 +144,15 @@ class _Pass:
         x = None
         if not self.small:
             weight_ih, _, bias_ih = self.others[:3]
-            x = projected(self.x, weight_ih, bias_ih)
+            x = projected(self.x, weight_ih, bias_ih, self._of_x(kept))
         self._call(native.plain_forward, [y, kept, x, *final])
         return y, *final
+
+    def _of_x(self, kept: Tensor | None) -> Tensor | None:
+        """Where what is kept has just the room for W x until it is read (T*B, G*H), or None."""
+        if kept is None or not self.p.plan.x_in_v or self.p.values != len(self.p.tape.gates):
+            return None
+        return torch.split(kept, self.kept_sizes)[-2].view(self.steps * self.rows, -1)
 
     def backward(self, y: Tensor, kept: Tensor, up: Any, needs: Any) -> list[Tensor | None]:
         """Gradients of all tensors, those of the five first where they are needed.

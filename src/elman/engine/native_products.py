@@ -9,10 +9,13 @@ from elman.engine.native_arguments import Arguments, Room
 from elman.engine.plans import Recurrence, prepared
 
 
-def projected(x: Tensor, weight_ih: Tensor, bias_ih: Tensor | None) -> Tensor:
-    """W x + b_ih of all steps (T*B, G*H), for x (T, B, I)."""
+def projected(
+    x: Tensor, weight_ih: Tensor, bias_ih: Tensor | None, room: Tensor | None = None
+) -> Tensor:
+    """W x + b_ih of all steps (T*B, G*H), for x (T, B, I); in `room` where there is some."""
     x, weight = x.flatten(0, 1), weight_ih.t()
-    room = Room(x).lent(x.shape[0], weight.shape[1])
+    if room is None:
+        room = Room(x).lent(x.shape[0], weight.shape[1])
     if bias_ih is None:
         return torch.mm(x, weight, out=room)
     return torch.addmm(bias_ih, x, weight, out=room)
