@@ -38,6 +38,10 @@ ELMAN_INLINE void dense_tile(const Tile<typename V::Real>& t) {
     const Real *a = t.a, *middle = a + 4 * t.row, *last = middle + 4 * t.row, *b = t.b;
     const Index distances[] = {0, t.row, 2 * t.row, 3 * t.row};
     V sum[R][2];
+    for (int r = 0; r < R; ++r) {  // written to at the end: under way until then
+        __builtin_prefetch(t.out + r * t.ldo, 1);
+        __builtin_prefetch(t.out + r * t.ldo + W, 1);
+    }
     for (int r = 0; r < R; ++r) sum[r][0] = sum[r][1] = V::zero();
     for (Index k = 0; k < t.depth; ++k, b += kPanel<V>) {
         const V first = V::load(b), second = V::load(b + W);

@@ -140,6 +140,18 @@ ELMAN_INLINE void add_and_store(V (&sum)[R][N], Index row, Index column, const T
     if constexpr (n + 1 < N) add_and_store<V, R, N, n + 1>(sum, row, column, to);
 }
 
+// What is added comes from further off than the panels: it is under way while the sums are taken.
+template <class V, int R, int P>
+ELMAN_INLINE void ask_for_added(Index row, Index column, const Target<typename V::Real>& to) {
+    for (int p = 0; p < P; ++p) {
+        const Index at = to.added[column / kPanel<V> + p].at;
+        for (int r = 0; at >= 0 && r < R; ++r) {
+            __builtin_prefetch(to.add[row + r] + at);
+            __builtin_prefetch(to.add[row + r] + at + V::width);
+        }
+    }
+}
+
 // In an inner loop, where some addresses lie at fixed distances from this one: or else compilers
 // count up each of them, and run out of registers.
 template <class Real>
@@ -161,6 +173,7 @@ inline void tile(const Rows<typename V::Real>& in, Index row, const Panels<typen
     V sum[R][N];
     for (int r = 0; r < R; ++r)
         for (int n = 0; n < N; ++n) sum[r][n] = V::zero();
+    if (to.add) ask_for_added<V, R, P>(row, column, to);
     for (Index s = 0; s < in.segments; ++s) {
         const Real* a = in.a + row * in.lda + in.offset[s];
         for (Index k = 0; k < in.run; ++k) {
@@ -206,12 +219,21 @@ inline void panels_by(const Rows<typename V::Real>& in, Index row, const Panels<
     if constexpr (P > 1) panels_by<V, R, P - 1>(in, row, w, column, end, to);
 }
 
+// Whether so many columns for one row go in two tiles: where one would take them all and L1 holds but
+// half, one half is still there when the matrix is next read from its other end.
+template <class V>
+bool in_halves(const Panels<typename V::Real>& w, Index columns) {
+    constexpr Index twice = 64 << 10;  // bytes
+    return columns <= kMostPanels<V, 1> * kPanel<V> && columns * w.depth * Index{sizeof(typename V::Real)} <= twice;
+}
+
 // Some panels of some rows, at most kRows of them.
 template <class V, int R = 1>
 inline void few_rows(int rows, const Rows<typename V::Real>& in, Index row,
                      const Panels<typename V::Real>& w, Index column, Index end,
                      const Target<typename V::Real>& to) {
-    if (rows == R) panels_by<V, R, kMostPanels<V, R>>(in, row, w, column, end, to);
+    if (rows == 1 && R == 1 && in_halves<V>(w, end - column)) panels_by<V, 1, kMostPanels<V, 1> / 2>(in, row, w, column, end, to);
+    else if (rows == R) panels_by<V, R, kMostPanels<V, R>>(in, row, w, column, end, to);
     else if constexpr (R < kRows<V>) few_rows<V, R + 1>(rows, in, row, w, column, end, to);
 }
 

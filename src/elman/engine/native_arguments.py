@@ -116,9 +116,10 @@ class Room:
     LARGE = 1 << 20
     """From so many bytes on, memory is lent."""
 
-    def __init__(self, like: Tensor) -> None:
+    def __init__(self, like: Tensor, plain: bool | None = None) -> None:
+        """`plain`: whether `like` is on the CPU and not seen by torch, where that is known."""
         self.like = like
-        self.plain = like.is_cpu and not seen_by_torch(like)
+        self.plain = like.is_cpu and not seen_by_torch(like) if plain is None else plain
 
     def __call__(self, *shape: int) -> Tensor:
         """A tensor of its own."""
@@ -129,7 +130,8 @@ class Room:
         size = prod(shape) * self.like.itemsize
         if not self.plain or size < self.LARGE or torch.are_deterministic_algorithms_enabled():
             return self(*shape)  # torch may have been told to fill what is not initialised
-        return torch.from_numpy(native.lend(size)).view(self.like.dtype).view(shape)
+        found = torch.from_numpy(native.lend(size)).view(self.like.dtype)
+        return found if len(shape) == 1 else found.view(shape)
 
 
 def seen_by_torch(x: Tensor) -> bool:
@@ -143,7 +145,10 @@ def seen_by_torch(x: Tensor) -> bool:
 
 def transformed() -> bool:
     """Whether a transform of torch.func, or forward-mode differentiation, is at work."""
-    if torch.compiler.is_compiling():
-        return False
+    return not torch.compiler.is_compiling() and within_transform()
+
+
+def within_transform() -> bool:
+    """The same where nothing is compiled."""
     level = torch._C._functorch.maybe_current_level()
     return level is not None or forward_ad._current_level >= 0

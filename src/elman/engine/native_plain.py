@@ -16,7 +16,7 @@ from elman.cells import Cell
 from elman.engine import reference
 from elman.engine.again import gradients, needs_reference
 from elman.engine.call import Call, Result, Weights
-from elman.engine.native_arguments import Arguments, Room, seen_by_torch, transformed
+from elman.engine.native_arguments import Arguments, Room, seen_by_torch, within_transform
 from elman.engine.native_products import Products, projected
 from elman.engine.plans import Prepared, plain_of
 from elman_runtime import native
@@ -39,7 +39,7 @@ def fits(call: Call) -> bool:
 
 def serves(x: Tensor) -> bool:
     """Whether `x` has values that torch need not see the use of; not within torch.func."""
-    return native.available and x.numel() > 0 and not seen_by_torch(x) and not transformed()
+    return native.available and x.numel() > 0 and not seen_by_torch(x) and not within_transform()
 
 
 class Plain(NamedTuple):
@@ -97,7 +97,9 @@ class _Pass:
             self.flipped = not x.is_contiguous() and x.transpose(0, 1).is_contiguous()
         self.batch_first = plain.batch_first != self.flipped
         self.x = _dense(self._turned(x))
-        self.others: list[Any] = [None if t is None else _dense(t) for t in others]
+        self.others: list[Any] = [
+            t if t is None or t.is_contiguous() else t.contiguous() for t in others
+        ]
         first, second, self.width = self.x.shape
         self.rows, self.steps = (first, second) if self.batch_first else (second, first)
         gates = others[0].shape[0]
@@ -138,8 +140,8 @@ class _Pass:
 
     def forward(self, kept: Tensor | None) -> tuple[Tensor, ...]:
         """Output and final states."""
-        outputs = self.p.tape.outputs or ("H",)
-        y = self._like(sum(self.units if o == "H" else 1 for o in outputs))
+        outputs = self.p.tape.outputs
+        y = self._like(sum(self.units if o == "H" else 1 for o in outputs) or self.units)
         final = [torch.empty_like(s) for s in self.others[-len(self.p.tape.state) :]]
         x = None
         if not self.small:
@@ -219,7 +221,7 @@ class _Plain(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, plain: Plain, *tensors: Tensor | None) -> tuple[Tensor, ...]:
         here = _Pass(plain, tensors)
-        kept = Room(here.x).lent(sum(here.kept_sizes))
+        kept = Room(here.x, plain=True).lent(sum(here.kept_sizes))
         found = here.forward(kept)
         ctx.set_materialize_grads(False)
         ctx.plain = plain
