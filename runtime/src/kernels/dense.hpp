@@ -140,13 +140,14 @@ void dense(const Dense<typename V::Real>& it, Index from, Index to) {
 // All of them, shared out among threads by rows.
 template <class V>
 void dense(const std::vector<Dense<typename V::Real>>& all, int threads) {
-    constexpr Index least = Index{1} << 21;  // multiplications for which a thread is worth waking
+    // Multiplications for which a thread is worth waking: it takes as long to write one value as for four.
+    constexpr Index least = Index{1} << 21, value = 4;
     struct Part {
         const Dense<typename V::Real>* of;
         Index from, to;
     };
     Index work = 0;
-    for (const auto& one : all) work += one.multiplications();
+    for (const auto& one : all) work += one.multiplications() + value * one.rows * one.columns;
     const Index helpers = std::min<Index>(threads, work / least + 1);
     std::vector<Part> parts;
     for (Index helper = 0; helper < helpers; ++helper)  // to each its rows of all of them
