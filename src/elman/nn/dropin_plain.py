@@ -18,6 +18,7 @@ from torch.nn.utils.rnn import PackedSequence
 from elman.cells import LSTM, Cell
 from elman.engine import aten, forced_engine, native_plain
 from elman.engine.plans import plain_of
+from elman.nn.layout import parameter_of
 
 Leaves = tuple[Tensor, ...]
 State = Tensor | Leaves
@@ -117,12 +118,7 @@ def _zeros(rows: int, units: int, dtype: torch.dtype) -> Tensor:
 
 
 def _weights(layer: nn.RNNBase) -> list[Any]:
-    # By name, at each call: a parametrisation or functional_call changes what is found; and past
-    # the module's own search where it can be.
-    own = layer._parameters
-    return [
-        own[name] if name in own else getattr(layer, name) for name in layer._flat_weights_names
-    ]
+    return [parameter_of(layer, name) for name in layer._flat_weights_names]
 
 
 def _options(layer: nn.RNNBase) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """The parameters that a layer of a cell has: their names and shapes."""
 
+from typing import Any
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from elman.cells import Cell
 
@@ -55,6 +57,15 @@ def parameter_shapes(
         widths = (first, *(hidden for _ in cell.state[1:]))
         shapes |= {f"{name}_0": (width,) for name, width in zip(cell.state, widths, strict=True)}
     return shapes
+
+
+def parameter_of(module: nn.Module, name: str) -> Any:
+    """By name, at each call: a parametrisation or functional_call changes what is found.
+
+    Past the module's own search where it can be.
+    """
+    own = module._parameters
+    return own[name] if name in own else getattr(module, name)
 
 
 def constrained(cell: type[Cell], weight_hh: Tensor) -> Tensor:

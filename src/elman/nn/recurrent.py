@@ -13,7 +13,7 @@ from elman import init
 from elman.cells import Cell
 from elman.engine import Call, Result, Weights, checked
 from elman.engine.step import as_state, parameters
-from elman.nn.layout import check_sizes, check_stack, constrained, parameter_shapes
+from elman.nn.layout import check_sizes, check_stack, constrained, parameter_of, parameter_shapes
 from elman.nn.lowering import lower_recurrent, lower_recurrent_step
 from elman.nn.masks import NO_MASKS, Masks, drawn
 from elman.nn.options import Rates, as_cell, constants_of, positive, settings_of, zoneout_rates
@@ -168,7 +168,7 @@ class Recurrent(nn.Module):
         """The parameters that an engine takes for layer and direction k of `suffixes`."""
 
         def get(name: str) -> Tensor:
-            return getattr(self, f"{name}_{self.suffixes[k]}")  # type: ignore[no-any-return]
+            return parameter_of(self, f"{name}_{self.suffixes[k]}")  # type: ignore[no-any-return]
 
         weight_hh = get("weight_hh") if self.cell.recurrent else None
         if weight_hh is not None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from elman.cells import Cell
-from elman.engine import forced_engine, native_plain, torch_first
+from elman.engine import Weights, forced_engine, native_plain, torch_first
 from elman.engine.native import DTYPES
 from elman.engine.plans import Prepared, plain_of
 
@@ -25,10 +25,11 @@ def compiled(layer: Any, x: Tensor, state: Any) -> tuple[Tensor, tuple[Any, ...]
     first = layer.initial_state(x.shape[0]) if state is None else state
     if not isinstance(first, tuple) or len(first) != 1 or not _is_state(first[0], layer, x):
         return None
-    tensors = (*_weights(layer, cell), *first[0])
+    w: Weights = layer.weights(0)
+    tensors = (w.weight_ih, w.weight_hh, w.bias_ih, w.bias_hh, *w.params.values(), *first[0])
     if any(t is not None and (t.dtype != x.dtype or not t.is_cpu) for t in tensors):
         return None
-    call = native_plain.Plain(cell, layer.constants, plan, tuple(cell.params))
+    call = native_plain.Plain(cell, layer.constants, plan, tuple(w.params))
     y, *final = native_plain.layer(call, x, *tensors)
     return y, (cell.State(*final),)
 
@@ -52,22 +53,6 @@ def _plan(layer: Any, x: Tensor) -> Prepared | None:
     if torch_first(layer.cell, x, **sizes, plain=True):
         return None
     return plain_of(layer.cell, layer.constants)
-
-
-def _weights(layer: Any, cell: type[Cell]) -> list[Tensor | None]:
-    """W, U, both biases and params: past the module's own search where it would find no other."""
-    own, hidden = layer._parameters, bool(cell.recurrent)
-    names = [
-        "weight_ih_l0",
-        "weight_hh_l0" if hidden else None,
-        "bias_ih_l0" if layer.bias else None,
-        "bias_hh_l0" if layer.bias and hidden else None,
-        *[f"{name}_l0" for name in cell.params],
-    ]
-    if cell.constrain is None and all(name is None or name in own for name in names):
-        return [own.get(name) for name in names]
-    w = layer.weights(0)
-    return [w.weight_ih, w.weight_hh, w.bias_ih, w.bias_hh, *w.params.values()]
 
 
 def _is_state(one: Any, layer: Any, x: Tensor) -> bool:
