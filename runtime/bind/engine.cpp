@@ -309,16 +309,17 @@ void plain_backward(const Plan& plan, const std::string& name, const PlainSizes&
     without_gil([&] { return here.backward(plan, back); });
 }
 
-// An array of bytes that are given back when it is gone.
-nb::ndarray<nb::numpy, std::uint8_t> lent_bytes(std::size_t size) {
-    auto memory = std::make_unique<Memory>(lend(size));
+// An array whose memory is given back when it is gone.
+template <class Real>
+nb::ndarray<nb::numpy, Real> lent(std::size_t count) {
+    auto memory = std::make_unique<Memory>(lend(count * sizeof(Real)));
     if (!memory->data) throw std::bad_alloc();
     void* const data = memory->data;
     const nb::capsule owner(memory.release(), [](void* held) noexcept {
         const std::unique_ptr<Memory> back(static_cast<Memory*>(held));
         take_back(*back);
     });
-    return {data, {size}, owner};
+    return {data, {count}, owner};
 }
 
 template <class Real>
@@ -338,7 +339,8 @@ void bind_engine(nb::module_& m) {
     m.def("engines", &engine_names);
     m.def("fma_peak", &fma_peak<float>);
     m.def("fma_peak_float64", &fma_peak<double>);
-    m.def("lend", &lent_bytes);
+    m.def("lend_float32", &lent<float>);
+    m.def("lend_float64", &lent<double>);
     m.def("in_large_pages", [](Address data, std::size_t bytes) { in_large_pages(one<void>(data), bytes); });
     m.def("forward_float32", &forward<float>);
     m.def("forward_float64", &forward<double>);

@@ -46,6 +46,7 @@ NB_MODULE(_native, m) {
     m.def("first_nonfinite", &first_nonfinite<float>, nb::arg("array").noconvert());
     m.def("first_nonfinite", &first_nonfinite<double>, nb::arg("array").noconvert());
     m.def("instruction_sets", &instruction_sets);
+    m.def("maker", [] { return std::string(elman::maker().name); });
     elman::bind_engine(m);
     elman::bind_program(m);
 }

@@ -54,6 +54,11 @@ def instruction_sets() -> list[str]:
     return numpy_instruction_sets() if _native is None else list(_native.instruction_sets())
 
 
+def maker() -> str:
+    """Who made the processor: "GenuineIntel", "AuthenticAMD"; "" where that is not known."""
+    return "" if _native is None else str(_native.maker())
+
+
 def plan(lowered: Lowered) -> Any:
     """What the compiled engine makes of a tape; RuntimeError where there is no such engine."""
     tape = lowered.tape
@@ -94,9 +99,12 @@ def plain_backward(double: bool, *arguments: Any) -> None:
     (module.plain_backward_float64 if double else module.plain_backward_float32)(*arguments)
 
 
-def lend(size: int) -> NDArray[np.uint8]:
-    """So many bytes, not initialised, that are lent again when no one has the array any more."""
-    return np.empty(size, np.uint8) if _native is None else _native.lend(size)
+def lend(double: bool, count: int) -> NDArray[np.floating]:
+    """So many numbers, not initialised, lent again when no one has the array any more."""
+    if _native is None:
+        return np.empty(count, np.float64 if double else np.float32)
+    found: NDArray[np.floating] = (_native.lend_float64 if double else _native.lend_float32)(count)
+    return found
 
 
 def in_large_pages(address: int, size: int) -> None:

@@ -1,6 +1,7 @@
 #include "cpu.hpp"
 
 #include <cstdint>
+#include <cstring>
 
 #if defined(__x86_64__) || defined(__i386__) || defined(_M_X64) || defined(_M_IX86)
 #define ELMAN_X86 1
@@ -80,6 +81,16 @@ InstructionSets instruction_sets() noexcept {
 #else
     return {};
 #endif
+}
+
+Maker maker() noexcept {
+    Maker found{};
+#if defined(ELMAN_X86)
+    const Registers r = cpuid(0);
+    const std::uint32_t letters[] = {r.b, r.d, r.c};
+    std::memcpy(found.name, letters, sizeof letters);
+#endif
+    return found;
 }
 
 }  // namespace elman

@@ -14,4 +14,11 @@ struct InstructionSets {
 // Asks the processor: some hundred cycles, nothing kept, allocated or thrown.
 InstructionSets instruction_sets() noexcept;
 
+// Who made the processor, as it says itself: "GenuineIntel", "AuthenticAMD"; empty where it does not.
+struct Maker {
+    char name[13];
+};
+
+Maker maker() noexcept;
+
 }  // namespace elman

@@ -77,11 +77,12 @@ private:
 Held held;
 std::atomic_flag busy = ATOMIC_FLAG_INIT;
 
-// Does something with what is held, unless another thread is at it: no one waits, and what a parent
-// was about to do when it forked stops no child.
+// Does something with what is held, unless another thread stays at it: no one waits longer than that
+// takes, and what a parent was about to do when it forked stops no child.
 template <class Do>
 bool with_held(Do act) noexcept {
-    if (busy.test_and_set(std::memory_order_acquire)) return false;
+    for (int tries = 0; busy.test_and_set(std::memory_order_acquire);)
+        if (++tries == 1000) return false;
     act();
     busy.clear(std::memory_order_release);
     return true;

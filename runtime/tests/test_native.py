@@ -96,6 +96,15 @@ def test_instruction_sets_agree_with_the_operating_system():
     assert native.instruction_sets() == native.numpy_instruction_sets()
 
 
+@pytest.mark.skipif(not native.available, reason="the compiled module asks the processor")
+def test_the_maker_is_who_the_operating_system_names():
+    rows = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    named = {row.partition(":")[2].strip() for row in rows if row.startswith("vendor_id")}
+    if len(named) != 1:
+        pytest.skip("Linux on x86 names it")
+    assert {native.maker()} == named
+
+
 @pytest.mark.parametrize(
     ("flags", "sets"),
     [
@@ -146,16 +155,18 @@ def test_without_the_module_the_twins_serve(without_module):
         pure.first_nonfinite(np.arange(3))
 
 
-def test_what_is_lent_is_lent_again_when_no_array_is_left():
-    one = native.lend(3 << 20)
+@pytest.mark.parametrize("double", [False, True])
+def test_what_is_lent_is_lent_again_when_no_array_is_left(double):
+    one = native.lend(double, 1 << 20)
+    assert one.dtype == (np.float64 if double else np.float32)
     one[:] = 7
     part, address = one[5:9], one.ctypes.data
     del one
-    other = native.lend(3 << 20)
+    other = native.lend(double, 1 << 20)
     assert other.ctypes.data != address
     other[:] = 8
     assert part.tolist() == [7] * 4
     del part
     if native.available:
-        assert native.lend(3 << 20).ctypes.data == address
-    assert native.lend(0).size == 0
+        assert native.lend(double, 1 << 20).ctypes.data == address
+    assert native.lend(double, 0).size == 0

@@ -1,8 +1,8 @@
 // Products of whole matrices: out[r][c] = bias[c] + sum_k a[r][k] * b[k][c].
 //
-// For calls so small that a library's product costs more to begin than to take. The sums of kDepth
-// values of k are one chain each, and are added in their order: bits depend on neither the number
-// of rows nor that of threads.
+// For calls so small that a library's product costs more to begin than to take, and for processors
+// that the library was not made for. The sums of kDepth values of k are one chain each, and are added
+// in their order: bits depend on neither the number of rows nor that of threads.
 #pragma once
 
 #include <algorithm>

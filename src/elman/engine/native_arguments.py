@@ -127,10 +127,11 @@ class Room:
 
     def lent(self, *shape: int) -> Tensor:
         """One that no caller of the engine sees: its memory is used again when it is gone."""
-        size = prod(shape) * self.like.itemsize
-        if not self.plain or size < self.LARGE or torch.are_deterministic_algorithms_enabled():
+        like, count = self.like, prod(shape)
+        small = count * like.itemsize < self.LARGE
+        if not self.plain or small or torch.are_deterministic_algorithms_enabled():
             return self(*shape)  # torch may have been told to fill what is not initialised
-        found = torch.from_numpy(native.lend(size)).view(self.like.dtype)
+        found = torch.from_numpy(native.lend(like.dtype == torch.float64, count))
         return found if len(shape) == 1 else found.view(shape)
 
 

@@ -2,10 +2,11 @@
 
 Where there are few multiplications, what torch does around a product costs more than the product.
 So there is one compiled call each way, from the input as it came to the output, and back to the
-gradients of all weights. Where there are many, torch takes the products of whole matrices. Nothing
-is turned or made dense that need not be.
+gradients of all weights. Where there are many, torch takes the products of whole matrices, if its
+own are made for the processor. Nothing is turned or made dense that need not be.
 """
 
+import sys
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -21,8 +22,17 @@ from elman.engine.native_products import Products, projected
 from elman.engine.plans import Prepared, plain_of
 from elman_runtime import native
 
-MOST = 1 << 27
-"""Multiplications of W and U over a sequence: from here on torch's products are the faster ones."""
+
+def _most() -> int:
+    foreign = torch._C.has_mkl and native.maker() not in ("", "GenuineIntel")
+    return sys.maxsize if foreign and native.engines()[-1:] == ["avx512"] else 1 << 27
+
+
+MOST = _most()
+"""Multiplications of W and U over a sequence: from here on torch's products are the faster ones.
+
+MKL has kernels in AVX-512 for Intel's processors alone: elsewhere ours lead at every size.
+"""
 
 MAPPED = 1 << 25
 """From so many bytes on, the allocator asks the system each time for pages that it must clear."""
