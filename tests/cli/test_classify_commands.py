@@ -118,6 +118,17 @@ def test_standard_input_that_cannot_be_judged_is_refused(here, capsys, monkeypat
         assert f"standard input: {words}" in capsys.readouterr().err
 
 
+def test_a_stream_of_tokens_says_what_reads_text(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_reviews(Path("my reviews.csv"))
+    assert elman("train", "classify", "my reviews.csv", *NAMES, *SMALL, "--causal") == 0
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"3\n4\n")))
+    assert elman("stream", RUN) == 0
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()[-2:]) == 2
+    assert f"classify {RUN / 'model.safetensors'} --by-word` reads lines of text" in err
+
+
 def test_a_folder_is_measured_whatever_the_columns_were_called(here, capsys):
     for label, text in (("good", "a fine film"), ("bad", "a dull film")):
         Path("texts", label).mkdir(parents=True)

@@ -52,14 +52,21 @@ def _open(
     path: Path, series: str | None, options: Options, cells: tuple[type[Cell], ...]
 ) -> Stream:
     """A stream of a model file; of a forecaster, one that knows the end of the series."""
-    if model_file.describe(path).meta.get("task") == "forecast":
+    described = model_file.describe(path)
+    if described.meta.get("task") == "forecast":
         known = Forecaster.load(path, cells).stream(series)
         made = Stream(known.model, on_bad=options.on_bad)
         made.restore(known.state())
         return made
     if series is not None:
         raise ValueError(f"--series is for forecasters; got {path}; leave it out")
-    return Stream(path, options.program, on_bad=options.on_bad)
+    made = Stream(path, options.program, on_bad=options.on_bad)
+    if described.meta.get("task") == "classify" and "extra.vocabulary" in described.tensors:
+        _say(
+            "a row is the number of a token; `python -m elman_runtime classify "
+            f"{path} --by-word` reads lines of text"
+        )
+    return made
 
 
 def _say(text: str) -> None:
