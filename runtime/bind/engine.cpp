@@ -201,8 +201,8 @@ void backward(const Plan& plan, const std::string& engine_name, const Sizes& siz
     without_gil([&] { return here.backward(plan, all); });
 }
 
-// T, B, H, I; whether it runs backwards in time, and the batch comes first; threads.
-using PlainSizes = std::tuple<Index, Index, Index, Index, bool, bool, int>;
+// T, B, H, I; whether it runs backwards in time, and the batch comes first; threads; lengths, or null.
+using PlainSizes = std::tuple<Index, Index, Index, Index, bool, bool, int, Address>;
 
 // Addresses one after the other, as elman.engine.native_plain lays them out.
 class Taken {
@@ -231,13 +231,15 @@ private:
     std::size_t at_ = 0;
 };
 
-// A call without options, from raw inputs: x, W, U, b_ih, b_hh, params, state, y and what is kept for
-// the derivative, or null: states other than y, v and w, one after the other.
+// A call without options but lengths, from raw inputs: x, W, U, b_ih, b_hh, params, state, y and what is
+// kept for the derivative, or null: states other than y, v and w, one after the other.
 template <class Real>
 Call<Real> plain_call(const Plan& plan, const PlainSizes& sizes, Taken& taken) {
     Call<Real> call{};
-    std::tie(call.steps, call.rows, call.units, call.width, call.reverse, call.batch_first, call.threads) = sizes;
+    Address lengths = 0;
+    std::tie(call.steps, call.rows, call.units, call.width, call.reverse, call.batch_first, call.threads, lengths) = sizes;
     call.first = call.units;
+    call.lengths = one<const std::int64_t>(lengths);
     call.raw = taken.next<const Real>();
     call.weight_ih = taken.next<const Real>();
     call.weight_hh = taken.next<const Real>();

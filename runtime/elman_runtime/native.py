@@ -88,7 +88,7 @@ def backward(double: bool, *arguments: Any) -> None:
 
 
 def plain_forward(double: bool, *arguments: Any) -> None:
-    """Run a plan forwards from raw inputs, without options: `plain_call` there."""
+    """Run a plan forwards from raw inputs, without options but lengths: `plain_call` there."""
     module = _needed()
     (module.plain_forward_float64 if double else module.plain_forward_float32)(*arguments)
 

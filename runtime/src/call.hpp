@@ -87,9 +87,8 @@ struct BackwardCall {
     Real clip;                               // longest gradient of a row's state as it leaves a
                                              // step, each state apart; 0: no limit
     // Where dx is null, which asks for `raw` too; each null where not wanted. There must be no
-    // projection V, no reset and no mask, no zoneout, nor lengths where it runs backwards in time,
-    // and U must multiply states as steps find them or values of `v`. Of those states `before` is
-    // wanted where the call is `batch_first`.
+    // projection V, no reset, no mask and no zoneout, and U must multiply states as steps find them or
+    // values of `v`.
     Real* draw;                              // (T, B, I)
     Real* dweight_ih;                        // (G*H, I)
     Real* dbias_ih;                          // (G*H)

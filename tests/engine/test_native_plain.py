@@ -1,4 +1,4 @@
-"""Calls without options, which are one compiled call each way: the same as all other ways."""
+"""Calls without options but lengths, one compiled call each way: the same as all other ways."""
 
 import pytest
 import torch
@@ -34,9 +34,9 @@ ALL = [cell for name in cells.__all__ if isinstance(cell := getattr(cells, name)
 PLAIN = [cell for cell in ALL if issubclass(cell, Cell) and cell is not Cell and is_plain(cell)]
 
 
-def outcome(layer: Recurrent, x: torch.Tensor, state) -> dict[str, torch.Tensor]:
+def outcome(layer: Recurrent, x: torch.Tensor, state, **options) -> dict[str, torch.Tensor]:
     """Outputs, and the gradients of all that goes in."""
-    y, final = layer(x, state)
+    y, final = layer(x, state, **options)
     outputs = [y, *(leaf for one in final for leaf in one)]
     torch.manual_seed(7)
     up = [torch.randn(o.shape, dtype=o.dtype) for o in outputs]
@@ -84,6 +84,33 @@ def test_plain_is_the_general_way_and_the_reference(cell, dtype, bidirectional, 
     for name, value in found.items():
         for other in (by_torch, general, reference):
             assert_close(value, other[name], terms=TERMS, what=name)
+
+
+@pytest.mark.parametrize("lengths", [[T, 2, 0], [1, T, 4], [0, 0, 0]])
+@pytest.mark.parametrize("time_first", [False, True])
+@pytest.mark.parametrize("cell", PLAIN, ids=lambda c: c.__name__)
+def test_what_lies_beyond_a_length_is_left_out(cell, time_first, lengths, monkeypatch):
+    layer, x, state = made(cell, bidirectional=True, layers=1)
+    x = x.detach().clone()
+    for row, length in zip(x, lengths, strict=True):
+        row[length:] = torch.nan
+    if time_first:
+        x = x.transpose(0, 1).contiguous().transpose(0, 1)
+    x.requires_grad_()
+    assert native_plain.fits(call_of(layer, x, lengths=lengths))
+    with use("native"):
+        found = outcome(layer, x, state, lengths=lengths)
+        monkeypatch.setattr(native_plain, "fits", lambda _: False)
+        general = outcome(layer, x, state, lengths=lengths)
+    with use("reference"):
+        reference = outcome(layer, x, state, lengths=lengths)
+    assert found.keys() == general.keys() == reference.keys()
+    for name, value in found.items():
+        for other in (general, reference):
+            assert_close(value, other[name], terms=TERMS, what=name)
+    beyond = torch.arange(T) >= torch.tensor(lengths)[:, None]
+    assert not found["0"][beyond].any()
+    assert not found["gradient of x"][beyond].any()
 
 
 @pytest.mark.parametrize("batch_first", [False, True])
@@ -262,7 +289,6 @@ def test_second_derivatives_and_several_gradients_at_once(cell):
 
 
 OPTIONS = {
-    "lengths": ({}, {"lengths": [6, 2, 0]}),
     "reset": ({}, {"reset": torch.zeros(B, T, dtype=torch.bool)}),
     "clip_steps": ({"clip_steps": 1.0}, {}),
     "zoneout": ({"zoneout": 0.5}, {}),

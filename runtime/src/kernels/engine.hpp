@@ -110,11 +110,13 @@ bool backward(const Plan& plan, const BackwardCall<typename V::Real>& back) {
     Arena<typename V::Real> arena;
     const Index columns = plan.columns * call.units;
     const auto dx = arena.ask(call.steps * call.rows * columns), sums = arena.ask(columns);
-    // Where the batch comes first, the states before steps do not follow each other, and are copied.
+    // Where the batch comes first or lengths differ, the states before steps do not follow each other,
+    // and are copied.
     std::vector<std::size_t> before(static_cast<std::size_t>(plan.states), 0);
     for (const Product& product : plan.products) {
         const Slot& vector = plan.slots[product.vector];
-        if (!call.batch_first || vector.space != Space::s || before[vector.index]) continue;
+        const bool follow = !call.batch_first && !call.lengths;
+        if (follow || vector.space != Space::s || before[vector.index]) continue;
         before[vector.index] = arena.ask(call.steps * call.rows * (vector.index == 0 ? call.first : call.units));
     }
     if (!arena.allocate()) return false;

@@ -8,6 +8,22 @@
 
 namespace elman::ELMAN_SET {
 
+// Rows of an array of all steps: `count` of them, `step` apart from row `first` on.
+struct Span {
+    Index first, step, count;
+};
+
+// All there are: in one span, or of each sequence those within its length.
+template <class Real>
+std::vector<Span> spans_of(const Call<Real>& call) {
+    if (!call.lengths) return {{0, 1, call.steps * call.rows}};
+    const Index row = call.batch_first ? call.steps : 1, step = call.batch_first ? 1 : call.rows;
+    std::vector<Span> found;
+    for (Index r = 0; r < call.rows; ++r)
+        if (call.lengths[r]) found.push_back({r * row, step, call.lengths[r]});
+    return found;
+}
+
 // A call whose x is given, made of one where it may be missing.
 template <class V>
 class Projected {
@@ -30,8 +46,13 @@ public:
                          arena_.at(weight) + c * call.width);
         });
         const Paneled<Real> packed{arena_.at(weight), kPanel<V> * call.width, kPanel<V>};
-        const Factors<Real> term{{call.raw, call.width, 1}, packed, call.width};
-        dense<V>({{{term}, rows, columns, out, width_of_x(plan, call), call.bias_ih}}, call.threads);
+        const Index apart = width_of_x(plan, call);
+        std::vector<Dense<Real>> all;
+        for (const auto& [first, step, count] : spans_of(call)) {
+            const Factors<Real> term{{call.raw + first * call.width, step * call.width, 1}, packed, call.width};
+            all.push_back({{term}, count, columns, out + first * apart, step * apart, call.bias_ih});
+        }
+        dense<V>(all, call.threads);
         return true;
     }
 
@@ -50,17 +71,14 @@ public:
     // `steps` found the gradients of the projections, their sums, and maybe the states before steps.
     WholeGradients(const Plan& plan, const BackwardCall<Real>& back, const BackwardCall<Real>& steps)
         : plan_(plan), back_(back), call_(*back.forward), d_(steps.dx), sums_(steps.dsums), before_(steps.before),
-          rows_(call_.steps * call_.rows), columns_(plan.columns * call_.units) {}
+          rows_(call_.steps * call_.rows), columns_(plan.columns * call_.units), spans_(spans_of(call_)) {}
 
     void run() {
         const Index gates = plan_.gates * call_.units;
-        if (back_.draw) {
-            const Factors<Real> term{{d_, columns_, 1}, as_it_lies<V>(call_.weight_ih, call_.width), gates};
-            all_.push_back({{term}, rows_, call_.width, back_.draw, call_.width, nullptr});
-        }
+        if (back_.draw) of_raw(gates);
         if (back_.dweight_ih) {
-            const Factors<Real> term{turned(0), as_it_lies<V>(call_.raw, call_.width), rows_};
-            all_.push_back({{term}, gates, call_.width, back_.dweight_ih, call_.width, nullptr});
+            all_.push_back({{}, gates, call_.width, back_.dweight_ih, call_.width, nullptr});
+            add_outer(all_.back().terms, 0, call_.raw, call_.width);
         }
         if (back_.dbias_ih) std::copy_n(sums_, gates, back_.dbias_ih);
         if (back_.dbias_hh) std::fill_n(back_.dbias_hh, plan_.recurrent * call_.units, Real(0));
@@ -69,6 +87,17 @@ public:
     }
 
 private:
+    // Beyond a length it is zero.
+    void of_raw(Index gates) {
+        const Index width = call_.width;
+        const auto weight = as_it_lies<V>(call_.weight_ih, width);
+        if (call_.lengths) std::fill_n(back_.draw, rows_ * width, Real(0));
+        for (const auto& [first, step, count] : spans_) {
+            const Factors<Real> term{{d_ + first * columns_, step * columns_, 1}, weight, gates};
+            all_.push_back({{term}, count, width, back_.draw + first * width, step * width, nullptr});
+        }
+    }
+
     // Each product that has a gate, and the first column of the gradients it finds of it.
     using Parts = std::vector<std::pair<const Product*, Index>>;
 
@@ -104,15 +133,11 @@ private:
     void add_outer(std::vector<Factors<Real>>& terms, Index column, const Slot& vector) const {
         if (vector.space == Space::v) {
             const Index stride = plan_.count[static_cast<int>(Space::v)] * call_.units;
-            terms.push_back({turned(column), as_it_lies<V>(call_.v + vector.index * call_.units, stride), rows_});
-            return;
+            return add_outer(terms, column, call_.v + vector.index * call_.units, stride);
         }
         const auto k = static_cast<std::size_t>(vector.index);
         const Index width = k == 0 ? call_.first : call_.units, batch = call_.rows, later = rows_ - batch;
-        if (before_[k]) {
-            terms.push_back({turned(column), as_it_lies<V>(before_[k], width), rows_});
-            return;
-        }
+        if (before_[k]) return add_outer(terms, column, before_[k], width);
         // The state before a step is the one after the step before, but for the first.
         const Index first = call_.reverse ? later : 0, others = call_.reverse ? 0 : batch;
         const Real* states = call_.states[k] + (call_.reverse ? batch * width : 0);
@@ -120,8 +145,16 @@ private:
         if (later) terms.push_back({turned(column, others), as_it_lies<V>(states, width), later});
     }
 
-    // Gradients from a column and a row on, transposed.
-    Strided<Real> turned(Index column, Index row = 0) const { return {d_ + row * columns_ + column, 1, columns_}; }
+    // The same times an array of all steps, `stride` from a row to the next.
+    void add_outer(std::vector<Factors<Real>>& terms, Index column, const Real* all, Index stride) const {
+        for (const auto& [first, step, count] : spans_)
+            terms.push_back({turned(column, first, step), as_it_lies<V>(all + first * stride, step * stride), count});
+    }
+
+    // Gradients from a column and a row on, every so many rows, transposed.
+    Strided<Real> turned(Index column, Index row, Index step = 1) const {
+        return {d_ + row * columns_ + column, 1, step * columns_};
+    }
 
     const Plan& plan_;
     const BackwardCall<Real>& back_;
@@ -129,6 +162,7 @@ private:
     const Real *d_, *sums_;
     const std::vector<Real*>& before_;
     Index rows_, columns_;
+    std::vector<Span> spans_;
     std::vector<Dense<Real>> all_;
     Parts last_;  // of the gate before
 };

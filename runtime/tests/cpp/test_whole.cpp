@@ -39,7 +39,11 @@ struct Raw {
     Raw(const Case& c, Index width, std::uint64_t seed) : width(width) {
         Random random(seed);
         const Index gates = c.plan->gates * c.units;
-        for (Index i = 0; i < c.steps * c.rows * width; ++i) input.push_back(random.between(-1, 1));
+        constexpr double none = std::numeric_limits<double>::quiet_NaN();  // beyond a length
+        for (Index i = 0; i < c.steps * c.rows * width; ++i) {
+            const bool there = i / width / c.rows < c.length(i / width % c.rows);
+            input.push_back(there ? random.between(-1, 1) : none);
+        }
         const double scale = 1 / std::sqrt(static_cast<double>(width));
         for (Index i = 0; i < gates * width; ++i) weight.push_back(random.between(-scale, scale));
         for (Index i = 0; c.options.bias && i < gates; ++i) bias.push_back(random.between(-1, 1));
@@ -93,6 +97,7 @@ public:
         call_.reverse = c.options.reverse;
         call_.batch_first = batch_first;
         call_.threads = threads;
+        call_.lengths = c.options.lengths ? c.lengths.data() : nullptr;
         call_.width = raw.width;
         call_.raw = get("raw");
         call_.weight_ih = get("weight_ih");
@@ -173,6 +178,7 @@ std::map<std::string, Row> products(const Case& c, const Raw& raw, const Run<Rea
                                      {"dbias_ih", Row(at(G))}, {"dweight_hh", Row(at(R * H))}, {"dbias_hh", Row(at(R))}};
     for (Index t = 0; t < c.steps; ++t)
         for (Index r = 0; r < c.rows; ++r) {
+            if (t >= c.length(r)) continue;
             const Index row = t * c.rows + r;
             const Real* d = run.out("dx").data() + row * C;
             for (Index g = 0; g < G; ++g) {
@@ -249,6 +255,7 @@ void test(const NamedPlan& plan, Index steps, Index rows, Index units, Index wid
     Options options{};
     options.reverse = random.one_in(2);
     options.bias = random.one_in(2);
+    options.lengths = random.one_in(2);
     options.whole = false;
     Case c = make_case(plan.plan, steps, rows, units, units, options, seed);
     const Raw raw(c, width, seed);

@@ -1,9 +1,10 @@
-"""Plain calls: no option is asked for, and little is done around the compiled code.
+"""Plain calls: no option is asked for but lengths, and little is done around the compiled code.
 
 Where there are few multiplications, what torch does around a product costs more than the product.
 So there is one compiled call each way, from the input as it came to the output, and back to the
 gradients of all weights. Where there are many, torch takes the products of whole matrices, if its
-own are made for the processor. Nothing is turned or made dense that need not be.
+own are made for the processor and rows are of one length: ours leave out what lies beyond. Nothing
+is turned or made dense that need not be.
 """
 
 import sys
@@ -41,7 +42,7 @@ MAPPED = 1 << 25
 def fits(call: Call) -> bool:
     """Whether a call that the native engine can run is plain."""
     w = call.weights
-    options = (call.lengths, call.reset, call.state_mask, call.keep, call.clip, w.weight_hr)
+    options = (call.reset, call.state_mask, call.keep, call.clip, w.weight_hr)
     if call.states or any(o is not None for o in options) or seen_by_torch(call.x):
         return False
     return call.x.numel() > 0 and plain_of(call.cell, call.constants) is not None
@@ -67,14 +68,17 @@ class Plain(NamedTuple):
     """Whether time comes first in the memory of the output, or else what does in that of x."""
     zeros: bool = False
     """Whether the first state is known to be zero."""
+    lengths: Tensor | None = None
+    """Steps of each row (B,), int64 and dense; without them all there are."""
 
 
 def run(call: Call) -> Result:
     """Outputs and final state of a call that `fits`."""
     w, plan = call.weights, plain_of(call.cell, call.constants)
     assert plan is not None
+    lengths = None if call.lengths is None else call.lengths.to(torch.int64).contiguous()
     found = layer(
-        Plain(call.cell, call.constants, plan, tuple(w.params), call.reverse),
+        Plain(call.cell, call.constants, plan, tuple(w.params), call.reverse, lengths=lengths),
         call.x,
         *(w.weight_ih, w.weight_hh, w.bias_ih, w.bias_hh),
         *w.params.values(),
@@ -115,7 +119,8 @@ class _Pass:
         gates = others[0].shape[0]
         self.units = gates // len(self.p.tape.gates)
         depth = self.width if others[1] is None else self.width + self.units
-        self.small = self.steps * self.rows * gates * depth < MOST
+        few = self.steps * self.rows * gates * depth < MOST
+        self.small = few or plain.lengths is not None
 
     def _turned(self, t: Tensor) -> Tensor:
         """With its axes as they are in memory, or back."""
@@ -123,11 +128,18 @@ class _Pass:
 
     def _call(self, way: Any, arrays: list[Tensor | None]) -> None:
         sizes = (self.steps, self.rows, self.units, self.width)
+        lengths = self.plain.lengths
         way(
             self.x.dtype == torch.float64,
             self.p.plan,
             native.instruction_set(),
-            (*sizes, self.plain.reverse, self.batch_first, torch.get_num_threads()),
+            (
+                *sizes,
+                self.plain.reverse,
+                self.batch_first,
+                torch.get_num_threads(),
+                0 if lengths is None else lengths.data_ptr(),
+            ),
             [0 if t is None else t.data_ptr() for t in (self.x, *self.others, *arrays)],
         )
 
@@ -267,6 +279,7 @@ def _again(plain: Plain, tensors: Any) -> list[Tensor]:
                 params=dict(zip(plain.params, params, strict=True)),
             ),
             plain.constants,
+            lengths=plain.lengths,
             reverse=plain.reverse,
         )
     )
