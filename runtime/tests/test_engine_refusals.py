@@ -99,7 +99,7 @@ update
 """
 )
 # T, B, H, I and so on; x, W, U, b_ih, b_hh, state, y, kept, and then W x and the final state.
-SIZES, FORWARD = (4, 3, 5, 2, False, False, 1), [8, 8, 8, 0, 0, 0, 8, 8, 0, 8]
+SIZES, FORWARD = (4, 3, 5, 2, False, False, 1, 0), [8, 8, 8, 0, 0, 0, 8, 8, 0, 8]
 WRONG_PLAIN = {
     "an array too few": (PLAIN, SIZES, FORWARD[:-1]),
     "an array too many": (PLAIN, SIZES, [*FORWARD, 8]),
@@ -107,11 +107,11 @@ WRONG_PLAIN = {
     "no W": (PLAIN, SIZES, [8, 0, *FORWARD[2:]]),
     "no U": (PLAIN, SIZES, [8, 8, 0, *FORWARD[3:]]),
     "no output": (PLAIN, SIZES, [*FORWARD[:6], 0, *FORWARD[7:]]),
-    "no rows": (PLAIN, (4, 0, 5, 2, False, False, 1), FORWARD),
-    "no steps": (PLAIN, (0, 3, 5, 2, False, False, 1), FORWARD),
-    "no units": (PLAIN, (4, 3, 0, 2, False, False, 1), FORWARD),
-    "an input of no width": (PLAIN, (4, 3, 5, 0, False, False, 1), FORWARD),
-    "no thread": (PLAIN, (4, 3, 5, 2, False, False, 0), FORWARD),
+    "no rows": (PLAIN, (4, 0, 5, 2, False, False, 1, 0), FORWARD),
+    "no steps": (PLAIN, (0, 3, 5, 2, False, False, 1, 0), FORWARD),
+    "no units": (PLAIN, (4, 3, 0, 2, False, False, 1, 0), FORWARD),
+    "an input of no width": (PLAIN, (4, 3, 5, 0, False, False, 1, 0), FORWARD),
+    "no thread": (PLAIN, (4, 3, 5, 2, False, False, 0, 0), FORWARD),
     "a cell with further inputs": (TAPE, SIZES, [8, 8, 8, 0, 0, 8, 8, 8, 8, 8, 0, 8, 8]),
 }
 

@@ -10,7 +10,7 @@ import elman.engine.reference
 import elman.nn.recurrent
 from elman import state as states
 from elman.cells import GRU, LSTM, Cell
-from elman.engine import Call, Result, select
+from elman.engine import Call, Result, select, use
 from elman.ops import tanh
 from elman.testing.case import SIZES, SMALL, Case
 from elman.testing.contract import EVERY_SIZE, SMOOTH
@@ -134,7 +134,8 @@ def test_a_broken_engine(monkeypatch, broken: Callable[[Call], Result], check: s
 @pytest.mark.parametrize("cell", [Leaky, LSTM])
 def test_padding_not_cleared(monkeypatch, cell) -> None:
     monkeypatch.setattr(elman.nn.recurrent, "clear", lambda x, lengths: x)
-    with pytest.raises(AssertionError):
+    # The native engine's own products do not read what lies beyond a length.
+    with use("reference"), pytest.raises(AssertionError):
         run_check("padding", cell)
 
 
