@@ -153,7 +153,7 @@ void dense(const std::vector<Dense<typename V::Real>>& all, int threads) {
     for (Index helper = 0; helper < helpers; ++helper)  // to each its rows of all of them
         for (const auto& one : all) {
             const Index blocks = (one.rows + kRows<V> - 1) / kRows<V>;
-            const bool whole = helpers < 2 || one.multiplications() * 2 * helpers < work;
+            const bool whole = helpers < 2 || one.multiplications() * 8 * helpers < work;
             const Index count = whole ? 1 : std::min<Index>(blocks, 2 * helpers);
             for (Index i = count * helper / helpers; i < count * (helper + 1) / helpers; ++i)
                 parts.push_back({&one, one.rows * i / count, one.rows * (i + 1) / count});
