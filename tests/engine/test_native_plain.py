@@ -86,6 +86,22 @@ def test_plain_is_the_general_way_and_the_reference(cell, dtype, bidirectional, 
             assert_close(value, other[name], terms=TERMS, what=name)
 
 
+@pytest.mark.parametrize(
+    ("maker", "sets", "own"),
+    [
+        ("GenuineIntel", ["sse2", "avx2", "avx512"], False),
+        ("AuthenticAMD", ["sse2", "avx2", "avx512"], True),
+        ("AuthenticAMD", ["sse2", "avx2"], False),
+        ("", ["neon"], False),
+    ],
+)
+def test_own_products_at_every_size_where_mkl_has_none(maker, sets, own, monkeypatch):
+    monkeypatch.setattr(torch._C, "has_mkl", True)
+    monkeypatch.setattr(native, "maker", lambda: maker)
+    monkeypatch.setattr(native, "engines", lambda: sets)
+    assert (native_plain._most() > 1 << 40) is own
+
+
 @pytest.mark.parametrize("lengths", [[T, 2, 0], [1, T, 4], [0, 0, 0]])
 @pytest.mark.parametrize("time_first", [False, True])
 @pytest.mark.parametrize("cell", PLAIN, ids=lambda c: c.__name__)
