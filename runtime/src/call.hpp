@@ -60,10 +60,16 @@ struct Call {
     const Real* bias_ih;                     // (G*H), or null
 };
 
+// Whether x lies where what is saved of each step is to lie.
+template <class Real>
+bool lies_in_v(const Call<Real>& call) {
+    return call.x && call.x == call.v;
+}
+
 // From a row of x to the next.
 template <class Real>
 Index width_of_x(const Plan& plan, const Call<Real>& call) {
-    return (call.x == call.v ? plan.count[static_cast<int>(Space::v)] : plan.gates) * call.units;
+    return (lies_in_v(call) ? plan.count[static_cast<int>(Space::v)] : plan.gates) * call.units;
 }
 
 template <class Real>

@@ -52,7 +52,10 @@ ELMAN_INLINE void dense_tile(const Tile<typename V::Real>& t) {
             sum[r][1] = fma(x, second, sum[r][1]);
         }
         if (kTurned) {
-            __builtin_prefetch(a + 8 * t.row);  // too far apart to be foreseen
+            // Too far apart to be foreseen, maybe in no cache, and each in a line or in two.
+            constexpr Index ahead = kManyRegisters<V> ? 32 : 8;
+            __builtin_prefetch(a + ahead * t.row);
+            if (kManyRegisters<V>) __builtin_prefetch(a + ahead * t.row + R - 1);
             a += t.row;
         } else {
             count_up(a, 1), count_up(middle, 1), count_up(last, 1);
@@ -141,7 +144,7 @@ void dense(const Dense<typename V::Real>& it, Index from, Index to) {
 template <class V>
 void dense(const std::vector<Dense<typename V::Real>>& all, int threads) {
     // Multiplications for which a thread is worth waking: it takes as long to write one value as for four.
-    constexpr Index least = Index{1} << 21, value = 4;
+    constexpr Index least = Index{1} << 20, value = 4;
     struct Part {
         const Dense<typename V::Real>* of;
         Index from, to;

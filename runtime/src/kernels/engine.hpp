@@ -61,18 +61,21 @@ bool by_units(const Plan& plan, const Call<typename V::Real>& call, bool back, M
 template <class V>
 bool forward(const Plan& plan, const Call<typename V::Real>& given) {
     const FlushDenormals flush;
+    const bool by_unit = shares_units<V>(plan, given, false);
+    const std::vector<Share> all = by_unit ? std::vector<Share>{} : shares<V>(plan, given);
     Projected<V> projected(given);
-    if (!projected.prepare(plan)) return false;
+    if (!projected.prepare(plan, may_make_own_x<V>(given, by_unit, all))) return false;
     const Call<typename V::Real>& call = projected.call;
     Shared<V> shared(plan, call);
+    shared.weight = projected.weight;
     if (!shared.prepare(false)) return false;
     const auto make = [&](Matrices<V>& matrices, Share share, typename Exchange<V>::Member* exchange) {
         return std::make_unique<ForwardJob<V>>(shared, matrices, std::move(share), exchange);
     };
     const auto nothing = [](const ForwardJob<V>&) {};
-    if (shares_units<V>(plan, call, false)) return by_units<V>(plan, call, false, make, nothing);
+    if (by_unit) return by_units<V>(plan, call, false, make, nothing);
     Matrices<V> matrices(plan, call, 0, call.units, false);
-    return by_rows<V>(call, shares<V>(plan, call), matrices, make, nothing);
+    return by_rows<V>(call, all, matrices, make, nothing);
 }
 
 // With `dx` given.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/job.hpp"
+#include "kernels/own_x.hpp"
 
 namespace elman::ELMAN_SET {
 
@@ -26,13 +27,14 @@ public:
         }
         u_ = arena_.ask(n * ldu_);
         vector_ = this->ask_rows();
+        if (!call.x) own_x_ = std::make_unique<OwnX<V>>(shared, n, units, u0);
         own_.assign(plan.slots.size(), 0);
         for (std::size_t i = 0; i < plan.slots.size(); ++i)
             if (is_own(plan.slots[i])) own_[i] = this->ask_rows();
     }
 
     // False where memory runs out.
-    bool prepare() { return arena_.allocate(); }
+    bool prepare() { return arena_.allocate() && (!own_x_ || own_x_->allocate()); }
 
     void run() {
         place();
@@ -72,7 +74,7 @@ private:
         for (std::size_t i = 0; i < plan.slots.size(); ++i) {
             const Slot& s = plan.slots[i];
             const Index k = s.index;
-            if (s.space == Space::s || s.space == Space::fresh || s.space == Space::final ||
+            if (s.space == Space::s || s.space == Space::fresh || s.space == Space::final || (s.space == Space::x && own_x_) ||
                 (s.space == Space::input && call.inputs[k].narrow))
                 turning_.push_back(i);
             if (is_own(s)) {
@@ -81,7 +83,8 @@ private:
             }
             switch (s.space) {
                 case Space::x:
-                    this->over_time(i, const_cast<Real*>(call.x) + k * call.units + u0, gates);
+                    if (own_x_) this->local(i, nullptr, own_x_->width());
+                    else this->over_time(i, const_cast<Real*>(call.x) + k * call.units + u0, gates);
                     break;
                 case Space::input:
                     this->over_time(i, const_cast<Real*>(call.inputs[k].data) + u0, call.units);
@@ -132,8 +135,12 @@ private:
 
     // Sets what a step starts from.
     void begin(Index t, Index rows) {
+        if (own_x_)
+            own_x_->need(t, [this](Index step) { return this->active(step); },
+                         [this](Index step, Index r) { return this->at(step, r); });
         for (const std::size_t i : turning_) {
             const Slot& s = plan.slots[i];
+            if (s.space == Space::x) places_[i].base = own_x_->at(t, 0) + s.index * units;
             if (s.space == Space::s) places_[i] = {arena_.at(now_[s.index]), ld_, this->local_.data()};
             if (s.space == Space::fresh) places_[i].base = arena_.at(made_[s.index]);
             if (s.space == Space::final) places_[i] = {arena_.at(next_[s.index]), ld_, this->local_.data()};
@@ -159,7 +166,7 @@ private:
         const Rows<Real> in = vector_of(product, rows);
         const bool adds = matrices.adds[k];
         for (Index r = 0; adds && r < rows; ++r)
-            this->adds_[r] = call.x + this->at(t, r) * width_of_x(plan, call);
+            this->adds_[r] = own_x_ ? own_x_->at(t, r) : call.x + this->at(t, r) * width_of_x(plan, call) + u0;
         multiply<V>(in, rows, this->alternating(matrices.of[k], t),
                     {arena_.at(u_) + product.first_u * matrices.each(), ldu_, matrices.bias[k],
                      adds ? this->adds_.data() : nullptr, matrices.added[k].data()});
@@ -247,6 +254,7 @@ private:
     std::size_t u_, vector_;
     Index ldu_;  // from a row of u to the next
     Index outputs_ = 0;
+    std::unique_ptr<OwnX<V>> own_x_;  // where x is not given
 };
 
 }  // namespace elman::ELMAN_SET

@@ -92,12 +92,13 @@ private:
         });
         added.emplace_back();
         adds.push_back(false);
+        const Index apart = call_.x ? call_.units : units_;
         for (Index j = 0; j < gates; ++j) {
             const Index row = product.gates[j] * call_.units + first_, gate = product.added[j];
             for (Index c = 0; call_.bias_hh && c < each_; ++c)
                 shift[j * each_ + c] = c < units_ ? call_.bias_hh[row + c] : Real(0);
             for (Index c = 0; c < each_; c += kPanel<V>)
-                added[k].push_back({gate < 0 ? -1 : gate * call_.units + first_ + c,
+                added[k].push_back({gate < 0 ? -1 : gate * apart + c,
                                     std::min(kPanel<V>, units_ - c)});
             if (gate >= 0) adds[k] = true;
         }

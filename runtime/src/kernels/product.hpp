@@ -219,12 +219,12 @@ inline void panels_by(const Rows<typename V::Real>& in, Index row, const Panels<
     if constexpr (P > 1) panels_by<V, R, P - 1>(in, row, w, column, end, to);
 }
 
-// Whether so many columns for one row go in two tiles: where one would take them all and L1 holds but
-// half, one half is still there when the matrix is next read from its other end.
+// Whether so many columns for one row go in several tiles: where one would take them all and L1 holds
+// but a part, what the last tiles read is still there when the matrix is next read from its other end.
 template <class V>
-bool in_halves(const Panels<typename V::Real>& w, Index columns) {
-    constexpr Index twice = 64 << 10;  // bytes
-    return columns <= kMostPanels<V, 1> * kPanel<V> && columns * w.depth * Index{sizeof(typename V::Real)} <= twice;
+bool in_parts(const Panels<typename V::Real>& w, Index columns) {
+    constexpr Index most = 64 << 10;  // bytes
+    return columns <= kMostPanels<V, 1> * kPanel<V> && columns * w.depth * Index{sizeof(typename V::Real)} <= most;
 }
 
 // Some panels of some rows, at most kRows of them.
@@ -232,7 +232,8 @@ template <class V, int R = 1>
 inline void few_rows(int rows, const Rows<typename V::Real>& in, Index row,
                      const Panels<typename V::Real>& w, Index column, Index end,
                      const Target<typename V::Real>& to) {
-    if (rows == 1 && R == 1 && in_halves<V>(w, end - column)) panels_by<V, 1, kMostPanels<V, 1> / 2>(in, row, w, column, end, to);
+    constexpr int part = kManyRegisters<V> ? 3 : 2;
+    if (rows == 1 && R == 1 && in_parts<V>(w, end - column)) panels_by<V, 1, part>(in, row, w, column, end, to);
     else if (rows == R) panels_by<V, R, kMostPanels<V, R>>(in, row, w, column, end, to);
     else if constexpr (R < kRows<V>) few_rows<V, R + 1>(rows, in, row, w, column, end, to);
 }

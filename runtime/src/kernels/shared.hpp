@@ -5,6 +5,7 @@
 
 #include "kernels/buffer.hpp"
 #include "call.hpp"
+#include "kernels/factors.hpp"
 #include "kernels/interpret.hpp"
 #include "kernels/matrices.hpp"
 #include "kernels/stream.hpp"
@@ -61,7 +62,7 @@ public:
             if (it.op == Op::project || it.op == Op::unproject) {
                 found.back().product = it.to;
                 found.emplace_back();
-            } else if (call.x != call.v || !copies_in_place(plan, it)) {
+            } else if (!lies_in_v(call) || !copies_in_place(plan, it)) {
                 found.back().lines.push_back(line(it, all));
             }
         }
@@ -85,6 +86,7 @@ public:
     Index units, padded_units;
     bool narrow;                         // P < H
     bool streams;                        // whether arrays of all steps are too large for caches
+    Paneled<Real> weight{};              // W, where jobs make their x of it
     std::vector<Place<Real>> constants;  // of slots that no row or step changes
 
 private:

@@ -89,4 +89,15 @@ Share share_of_units(const Call<typename V::Real>& call, int index, int count) {
     return {ordered_rows(call), from, to - from};
 }
 
+// Whether each job may make x of raw inputs for its own rows and units (own_x.hpp): there must be one
+// for each thread, and whole panels of W for each. `all` are those that take rows.
+template <class V>
+bool may_make_own_x(const Call<typename V::Real>& call, bool by_unit, const std::vector<Share>& all) {
+    const bool panels = call.units % kPanel<V> == 0;
+    if (by_unit) return panels;
+    return static_cast<Index>(all.size()) >= call.threads && std::all_of(all.begin(), all.end(), [&](const Share& share) {
+        return share.units == call.units || (panels && share.first_unit % kPanel<V> == 0);
+    });
+}
+
 }  // namespace elman::ELMAN_SET

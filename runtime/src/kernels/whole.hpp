@@ -24,7 +24,7 @@ std::vector<Span> spans_of(const Call<Real>& call) {
     return found;
 }
 
-// A call whose x is given, made of one where it may be missing.
+// A call whose x is given, or W packed to make it of raw inputs.
 template <class V>
 class Projected {
 public:
@@ -32,24 +32,25 @@ public:
 
     explicit Projected(const Call<Real>& given) : call(given) {}
 
-    // False where memory runs out.
-    bool prepare(const Plan& plan) {
+    // With x of all steps, if it is not left to those who run them. False where memory runs out.
+    bool prepare(const Plan& plan, bool left) {
         if (call.x) return true;
         const Index columns = plan.gates * call.units, rows = call.steps * call.rows;
         const bool in_v = call.v && plan.x_in_v;
-        const auto weight = arena_.ask(padded<V>(columns) * call.width), x = arena_.ask(in_v ? 0 : rows * columns);
+        const auto packed = arena_.ask(padded<V>(columns) * call.width), x = arena_.ask(in_v || left ? 0 : rows * columns);
         if (!arena_.allocate()) return false;
-        Real* const out = in_v ? call.v : arena_.at(x);
-        call.x = out;
         by_panels<V>(columns, call.width, call.threads, [&](Index c) {
             pack_rows<V>(call.weight_ih + c * call.width, call.width, std::min(kPanel<V>, columns - c), call.width,
-                         arena_.at(weight) + c * call.width);
+                         arena_.at(packed) + c * call.width);
         });
-        const Paneled<Real> packed{arena_.at(weight), kPanel<V> * call.width, kPanel<V>};
+        weight = {arena_.at(packed), kPanel<V> * call.width, kPanel<V>};
+        if (left) return true;
+        Real* const out = in_v ? call.v : arena_.at(x);
+        call.x = out;
         const Index apart = width_of_x(plan, call);
         std::vector<Dense<Real>> all;
         for (const auto& [first, step, count] : spans_of(call)) {
-            const Factors<Real> term{{call.raw + first * call.width, step * call.width, 1}, packed, call.width};
+            const Factors<Real> term{{call.raw + first * call.width, step * call.width, 1}, weight, call.width};
             all.push_back({{term}, count, columns, out + first * apart, step * apart, call.bias_ih});
         }
         dense<V>(all, call.threads);
@@ -57,6 +58,7 @@ public:
     }
 
     Call<Real> call;
+    Paneled<Real> weight{};  // W, where x was not given
 
 private:
     Arena<Real> arena_;
