@@ -80,6 +80,7 @@ struct BackwardCall {
     std::vector<const Real*> dstates;        // (T, B, S) each, or null: of every step's states
     Real* dx;                                // (T, B, columns*H); zero beyond a length; or null
                                              // where those below are wanted instead
+    Index apart;                             // from a row of dx to the next; 0: columns*H
     Real* dsums;                             // (columns*H), or null: those of dx over all rows and
                                              // steps; their bits depend on the threads
     std::vector<Real*> dinputs;              // (T, B, H) each

@@ -109,32 +109,37 @@ def threads():
 def test_a_plain_lstm_is_onednn_s_on_one_thread(threads) -> None:
     threads(1)
     layer, x = Recurrent(LSTM, I, H), torch.zeros(9, T, I)
-    assert explain(layer, x).chosen == "torch"
+    with torch.no_grad():
+        assert explain(layer, x).chosen == "torch"
     assert explain(layer, x, lengths=[T] * 9).chosen == "native"
     assert explain(layer, x, reset=torch.zeros(9, T, dtype=torch.bool)).chosen == "native"
     assert explain(layer.double(), x.double()).chosen == "native"
 
 
 @pytest.mark.parametrize(
-    ("count", "learns", "rows", "units", "chosen"),
+    ("count", "learns", "leads", "rows", "units", "chosen"),
     [
-        (1, True, 1, 5, "native"),
-        (1, False, 4, 64, "native"),
-        (1, False, 5, 64, "torch"),
-        (1, True, 8, 64, "native"),
-        (1, False, 8, 512, "native"),
-        (1, True, 9, 512, "torch"),
-        (2, True, 64, 512, "native"),
-        (2, False, 8, 600, "native"),
-        (2, False, 32, 300, "native"),
-        (2, False, 33, 248, "native"),
-        (2, False, 33, 249, "torch"),
+        (1, True, False, 1, 5, "native"),
+        (1, False, False, 4, 64, "native"),
+        (1, False, False, 5, 64, "torch"),
+        (1, True, False, 8, 64, "native"),
+        (1, False, False, 8, 512, "native"),
+        (1, True, False, 9, 512, "torch"),
+        (1, True, True, 9, 512, "native"),
+        (1, False, True, 9, 512, "torch"),
+        (2, True, False, 64, 512, "native"),
+        (2, False, False, 8, 600, "native"),
+        (2, False, False, 32, 300, "native"),
+        (2, False, False, 33, 248, "native"),
+        (2, False, False, 33, 249, "torch"),
+        (2, False, True, 33, 249, "native"),
     ],
 )
-def test_whose_a_plain_lstm_is_goes_by_its_size(
-    threads, count, learns, rows, units, chosen
+def test_whose_a_plain_lstm_is_goes_by_its_size_and_the_processor(
+    threads, count, learns, leads, rows, units, chosen, monkeypatch
 ) -> None:
     threads(count)
+    monkeypatch.setattr(native_plain, "LEADS", leads)
     layer, drop_in = Recurrent(LSTM, I, units), nn.LSTM(I, units)
     x = torch.zeros(T, rows, I)
     with torch.set_grad_enabled(learns):

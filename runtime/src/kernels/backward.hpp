@@ -27,7 +27,8 @@ public:
             past_.push_back(this->ask_rows());
         }
         // Not where many rows lie a power of two apart: they would share the same lines of the cache.
-        const Index bytes = plan.columns * call.units * this->row_ * Index{sizeof(Real)};
+        apart_ = back.apart ? back.apart : plan.columns * call.units;
+        const Index bytes = apart_ * this->row_ * Index{sizeof(Real)};
         in_place_ = !shared.streams && !call.lengths && (n <= 4 || bytes % 1024 != 0);
         column_ = in_place_ ? call.units : ld_;
         dx_ = this->ask_rows(in_place_ ? 0 : std::max<Index>(1, plan.columns));
@@ -144,7 +145,7 @@ private:
                 this->local(i, arena_.at(dnew_[k]), ld_);
                 break;
             case Space::dx:
-                if (in_place_) this->over_time(i, back_.dx + k * column_ + u0, plan.columns * column_);
+                if (in_place_) this->over_time(i, back_.dx + k * column_ + u0, apart_);
                 else this->local(i, arena_.at(dx_) + k * column_, plan.columns * column_);
                 break;
             case Space::dinput:
@@ -316,7 +317,7 @@ private:
     // The gradients of a row's projections at the step at hand, column after column.
     Real* dx_row(Index r) const {
         if (!in_place_) return this->row(dx_, r, plan.columns);
-        return back_.dx + this->at(t_, r) * plan.columns * column_ + u0;
+        return back_.dx + this->at(t_, r) * apart_ + u0;
     }
 
     // Those of a product's gates: all units of them, this thread's and those of others.
@@ -326,7 +327,7 @@ private:
         for (Index j = 0; j < gates; ++j)
             offsets_.push_back(exchange_ ? j * call.units : plan.slots[product.d[j]].index * column_);
         if (!exchange_) {
-            const Index apart = plan.columns * column_ * (in_place_ ? this->row_ : 1);
+            const Index apart = in_place_ ? apart_ * this->row_ : plan.columns * column_;
             return {dx_row(0), apart, offsets_.data(), gates, units};
         }
         Real* to = exchange_->next();
@@ -340,7 +341,7 @@ private:
 
     // Stores the gradients of a step, and carries that of the state to the step before.
     void pass_on(Index t, Index r) {
-        Real* dx = back_.dx + this->at(t, r) * plan.columns * call.units + u0;
+        Real* dx = back_.dx + this->at(t, r) * apart_ + u0;
         for (Index c = 0; !in_place_ && c < plan.columns; ++c)
             this->put(dx + c * call.units, dx_row(r) + c * column_, units);
         for (Index c = 0; back_.dsums && c < plan.columns; ++c)
@@ -372,7 +373,7 @@ private:
         for (Index r = rows; r < n; ++r) {
             const Index at = this->at(t, r);
             for (Index c = 0; c < plan.columns; ++c)
-                this->clear(back_.dx + (at * plan.columns + c) * call.units + u0, units);
+                this->clear(back_.dx + at * apart_ + c * call.units + u0, units);
             for (Real* input : back_.dinputs) this->clear(input + at * call.units + u0, units);
             if (back_.dprojected) this->clear(back_.dprojected + at * call.first, call.first);
             for (std::size_t k = 0; k < carry_.size(); ++k) {
@@ -390,8 +391,8 @@ private:
     std::vector<bool> reads_s_;                  // of each state, by the derivative
     std::vector<Index> output_at_, offsets_;
     std::size_t dx_, sums_, column_sums_, zero_;
-    bool in_place_;  // whether gradients of projections are made where the caller wants them
-    Index column_;   // from one of them to the next
+    bool in_place_;         // whether gradients of projections are made where the caller wants them
+    Index column_, apart_;  // from one of them to the next, and there from a row to the next
     Index outputs_ = 0, t_ = 0;
 };
 

@@ -20,8 +20,7 @@ public:
         std::size_t widest = 1;
         for (const Product& product : plan.products)
             if (back) widest = std::max(widest, product.gates.size());
-        const Index values = padded<V>(static_cast<Index>(widest) * call.units);
-        ld = values * Index{sizeof(Real)} % 1024 ? values : values + kPanel<V>;
+        ld = leading<V>(padded<V>(static_cast<Index>(widest) * call.units));
         for (std::size_t& room : rooms_) room = arena_.ask(call.rows * ld);
     }
 

@@ -16,7 +16,7 @@ class ForwardJob : public Job<V> {
 public:
     ForwardJob(const Shared<V>& shared, const Matrices<V>& matrices, Share share, typename Exchange<V>::Member* exchange = nullptr)
         : Base(shared, matrices, std::move(share), exchange),
-          ldu_(Base::leading(std::max<Index>(1, this->count(Space::u)) * matrices.each())) {
+          ldu_(leading<V>(std::max<Index>(1, this->count(Space::u)) * matrices.each())) {
         update_ = shared.stages(plan.update, units);
         read_ = shared.stages(plan.read, units);
         const auto states = static_cast<std::size_t>(plan.states);

@@ -27,7 +27,7 @@ public:
         : shared(shared), matrices(matrices), plan(shared.plan), call(shared.call), exchange_(exchange),
           share_(std::move(share)),
           n(static_cast<Index>(share_.rows.size())), units(share_.units), u0(share_.first_unit),
-          ld_(leading(padded<V>(std::max(units, call.first)))),
+          ld_(leading<V>(padded<V>(std::max(units, call.first)))),
           places_(shared.constants), adds_(n), global_(share_.rows.data()),
           step_(call.batch_first ? 1 : call.rows), row_(call.batch_first ? call.steps : 1) {
         for (Index r = 0; r < n; ++r) local_.push_back(r);
@@ -36,11 +36,6 @@ public:
     }
 
 protected:
-    // Rows a power of two apart would share the same few lines of the cache.
-    static Index leading(Index values) {
-        return values * Index{sizeof(Real)} % 1024 ? values : values + kPanel<V>;
-    }
-
     Index count(Space space) const { return plan.count[static_cast<int>(space)]; }
 
     Index length(Index r) const { return call.lengths ? call.lengths[global_[r]] : call.steps; }

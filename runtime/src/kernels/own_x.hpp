@@ -14,17 +14,18 @@ public:
     using Real = typename V::Real;
 
     OwnX(const Shared<V>& shared, Index rows, Index units, Index first_unit)
-        : call_(shared.call), gates_(shared.plan.gates), units_(units) {
-        const Index each = gates_ * units * Index{sizeof(Real)};
-        most_ = std::min(call_.steps, std::max(kLeast, kInCache / std::max<Index>(1, each)) / std::max<Index>(1, rows) + 1);
-        x_ = arena_.ask(most_ * rows * width());
-        raw_ = arena_.ask(most_ * rows * call_.width);
+        : call_(shared.call), units_(units), width_(leading<V>(shared.plan.gates * units)), raw_width_(leading<V>(call_.width)) {
+        const Index each = width_ * Index{sizeof(Real)};
+        most_ = std::min(call_.steps, std::max(kLeast, kInCache / each) / std::max<Index>(1, rows) + 1);
+        x_ = arena_.ask(most_ * rows * width_);
+        raw_ = arena_.ask(most_ * rows * raw_width_);
         const bool whole = units == call_.units;
-        for (Index gate = 0; gate < (whole ? 1 : gates_); ++gate) {
+        const Index gates = shared.plan.gates, parts = whole ? 1 : gates, columns = whole ? gates * units : units;
+        for (Index gate = 0; gate < parts; ++gate) {
             const Index column = gate * call_.units + first_unit;
             const Paneled<Real> weight{shared.weight.data + column * call_.width, shared.weight.panel, shared.weight.row};
-            const Factors<Real> term{{nullptr, call_.width, 1}, weight, call_.width};
-            parts_.push_back({{term}, 0, whole ? width() : units, nullptr, width(), call_.bias_ih ? call_.bias_ih + column : nullptr});
+            const Factors<Real> term{{nullptr, raw_width_, 1}, weight, call_.width};
+            parts_.push_back({{term}, 0, columns, nullptr, width_, call_.bias_ih ? call_.bias_ih + column : nullptr});
         }
     }
 
@@ -39,10 +40,10 @@ public:
     }
 
     // From a row to the next; a gate's part is `units` wide.
-    Index width() const { return gates_ * units_; }
+    Index width() const { return width_; }
 
     // x of a row at a step at hand.
-    Real* at(Index t, Index row) const { return arena_.at(x_) + ((t - first_) * rows_ + row) * width(); }
+    Real* at(Index t, Index row) const { return arena_.at(x_) + ((t - first_) * rows_ + row) * width_; }
 
     // Makes it for step t, if it is not at hand, and for those that follow. active(t) is how many rows
     // there are of step t, place(t, row) where a row stands in arrays of all steps.
@@ -54,7 +55,7 @@ public:
         rows_ = active(first_);  // the most
         Real* to = arena_.at(raw_);
         for (Index step = first_; step < end_; ++step)
-            for (Index r = 0; r < rows_; ++r, to += call_.width)
+            for (Index r = 0; r < rows_; ++r, to += raw_width_)
                 std::copy_n(call_.raw + place(step, r) * call_.width, call_.width, to);
         for (Dense<Real>& part : parts_) {
             part.rows = (end_ - first_) * rows_;
@@ -67,8 +68,8 @@ private:
     static constexpr Index kInCache = Index{64} << 10, kLeast = 24;
 
     const Call<Real>& call_;
-    Index gates_, units_, most_;                // steps at a time
-    Index first_ = 0, end_ = 0, rows_ = 0;      // steps at hand, and rows of each
+    Index units_, width_, raw_width_, most_;  // most: steps at a time
+    Index first_ = 0, end_ = 0, rows_ = 0;    // steps at hand, and rows of each
     Arena<Real> arena_;
     std::size_t x_, raw_;
     std::vector<Dense<Real>> parts_;

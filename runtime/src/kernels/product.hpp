@@ -21,6 +21,13 @@ constexpr Index padded(Index n) {
     return (n + kPanel<V> - 1) / kPanel<V> * kPanel<V>;
 }
 
+// From a row of so many values to the next: rows a power of two apart would share the same few lines
+// of the cache.
+template <class V>
+constexpr Index leading(Index values) {
+    return values * Index{sizeof(typename V::Real)} % 1024 ? values : values + kPanel<V>;
+}
+
 // `columns` may be any number; `data` holds padded(columns) * depth values, aligned to a vector.
 template <class Real>
 struct Panels {

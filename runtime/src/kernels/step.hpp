@@ -37,13 +37,6 @@ struct Lines {
     Real* at(Index line) const { return base + (fixed ? line % lead : line) * ld; }
 };
 
-// Rows a power of two apart would share the same few lines of the cache.
-template <class V>
-Index apart(Index values) {
-    const Index row = padded<V>(values);
-    return row * Index{sizeof(typename V::Real)} % 1024 ? row : row + kPanel<V>;
-}
-
 // What operations are made with. First each asks the arena; once it is allocated each is placed.
 template <class V>
 struct Making {

@@ -14,8 +14,8 @@ class StepCell final : public Operation<V> {
 public:
     StepCell(const Node& node, Making<V>& making)
         : node_(node), plan_(node_.plan), values_(making.values), units_(node.integers[field::units]),
-          first_(node.integers[field::first]), each_(padded<V>(units_)), ld_(apart<V>(units_)),
-          x_ld_(apart<V>(plan_.gates * each_)), u_ld_(apart<V>(count(Space::u) * each_)) {
+          first_(node.integers[field::first]), each_(padded<V>(units_)), ld_(leading<V>(each_)),
+          x_ld_(leading<V>(plan_.gates * each_)), u_ld_(leading<V>(count(Space::u) * each_)) {
         Arena<Real>& arena = making.arena;
         if (plan_.gates) input_ = Matrix<V>(making, plan_.gates, units_, values_[node.in[0]].width);
         for (const Product& product : plan_.products)

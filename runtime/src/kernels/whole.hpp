@@ -73,7 +73,7 @@ public:
     // `steps` found the gradients of the projections, their sums, and maybe the states before steps.
     WholeGradients(const Plan& plan, const BackwardCall<Real>& back, const BackwardCall<Real>& steps)
         : plan_(plan), back_(back), call_(*back.forward), d_(steps.dx), sums_(steps.dsums), before_(steps.before),
-          rows_(call_.steps * call_.rows), columns_(plan.columns * call_.units), spans_(spans_of(call_)) {}
+          rows_(call_.steps * call_.rows), apart_(steps.apart), spans_(spans_of(call_)) {}
 
     void run() {
         const Index gates = plan_.gates * call_.units;
@@ -95,7 +95,7 @@ private:
         const auto weight = as_it_lies<V>(call_.weight_ih, width);
         if (call_.lengths) std::fill_n(back_.draw, rows_ * width, Real(0));
         for (const auto& [first, step, count] : spans_) {
-            const Factors<Real> term{{d_ + first * columns_, step * columns_, 1}, weight, gates};
+            const Factors<Real> term{{d_ + first * apart_, step * apart_, 1}, weight, gates};
             all_.push_back({{term}, count, width, back_.draw + first * width, step * width, nullptr});
         }
     }
@@ -155,7 +155,7 @@ private:
 
     // Gradients from a column and a row on, every so many rows, transposed.
     Strided<Real> turned(Index column, Index row, Index step = 1) const {
-        return {d_ + row * columns_ + column, 1, step * columns_};
+        return {d_ + row * apart_ + column, 1, step * apart_};
     }
 
     const Plan& plan_;
@@ -163,7 +163,7 @@ private:
     const Call<Real>& call_;
     const Real *d_, *sums_;
     const std::vector<Real*>& before_;
-    Index rows_, columns_;
+    Index rows_, apart_;  // apart: from a row of gradients to the next
     std::vector<Span> spans_;
     std::vector<Dense<Real>> all_;
     Parts last_;  // of the gate before

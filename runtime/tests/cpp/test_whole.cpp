@@ -280,6 +280,9 @@ int main(int count, char** arguments) {
         if (++seed % divisor == 0) test(plan, 150, 2, 3, 40, seed), ++cases;
         if (++seed % divisor == 0) test(plan, 150, 2, 70, 3, seed), ++cases;
         if (++seed % divisor == 0 && plan.plan.gates > 1) test(plan, 20, 30, 48, 48, seed), ++cases;
+        // Units that threads share out: at every product, or where there is none, in parts.
+        if (++seed % divisor == 0 && plan.plan.recurrent > 2) test(plan, 30, 2, 128, 24, seed), ++cases;
+        if (++seed % divisor == 0 && plan.plan.products.empty()) test(plan, 40, 3, 320, 12, seed), ++cases;
     }
     std::printf("%d cases\n", cases);
     if (failures) std::printf("%d failures\n", failures);

@@ -24,16 +24,19 @@ from elman.engine.plans import Prepared, plain_of
 from elman_runtime import native
 
 
-def _most() -> int:
+def _leads() -> bool:
     foreign = torch._C.has_mkl and native.maker() not in ("", "GenuineIntel")
-    return sys.maxsize if foreign and native.engines()[-1:] == ["avx512"] else 1 << 27
+    return foreign and native.engines()[-1:] == ["avx512"]
 
 
-MOST = _most()
-"""Multiplications of W and U over a sequence: from here on torch's products are the faster ones.
+LEADS = _leads()
+"""Whether our products of whole matrices are faster than torch's at every size.
 
-MKL has kernels in AVX-512 for Intel's processors alone: elsewhere ours lead at every size.
+MKL has kernels in AVX-512 for Intel's processors alone.
 """
+
+MOST = sys.maxsize if LEADS else 1 << 27
+"""Multiplications of W and U over a sequence: from here on torch's products are the faster ones."""
 
 MAPPED = 1 << 25
 """From so many bytes on, the allocator asks the system each time for pages that it must clear."""

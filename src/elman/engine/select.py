@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from elman.cells import LSTM, Cell
-from elman.engine import aten, native, reference
+from elman.engine import aten, native, native_plain, reference
 from elman.engine.call import Call, Result
 from elman.engine.native_arguments import seen_by_torch, transformed
 
@@ -157,12 +157,12 @@ def _outruns_onednn(rows: int, units: int, threads: int) -> bool:
 
     Measured by `bench/layers.py --cells LSTM --engine native` beside oneDNN's, which starts and
     joins its threads at each step and packs its weights again for the derivative. Where it does
-    neither, its kernels lead, but for few rows or few units.
+    neither, its kernels lead, but for few rows or few units, and where all our products lead.
     """
-    learns = torch.is_grad_enabled()
+    learns, leads = torch.is_grad_enabled(), native_plain.LEADS
     if threads == 1:
-        return rows <= 4 or (rows <= 8 and (learns or units >= 512))
-    return learns or rows <= 32 or rows * units <= 8192
+        return rows <= 4 or (rows <= 8 and (learns or units >= 512)) or (learns and leads)
+    return learns or leads or rows <= 32 or rows * units <= 8192
 
 
 def explain_call(call: Call) -> Explanation:

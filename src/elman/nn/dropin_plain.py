@@ -50,24 +50,31 @@ def compiled(
     """Outputs and state of one layer in one direction for a tensor (T, B, I) or (B, T, I)."""
     if isinstance(input, PackedSequence) or not _is_compiled(layer, input):
         return None
-    plan = plain_of(cell, {})
+    call = _call(cell, layer.batch_first, hx is None)
     rows = input.shape[0 if layer.batch_first else 1]
     dtype, weights = input.dtype, _weights(layer)
     if hx is None:
         first: Leaves | None = (_zeros(rows, layer.hidden_size, dtype),) * len(cell.state)
     else:
         first = _first(layer, cell, input, rows, hx, one=False)
-    if first is None or plan is None:
+    if first is None or call is None:
         return None
-    if any(t.dtype != dtype or not t.is_cpu for t in (*weights, *first)):
-        return None
+    for t in (*weights, *first):
+        if t.dtype != dtype or not t.is_cpu:
+            return None
     weights = weights if layer.bias else [*weights, None, None]
-    zeros, batch_first = hx is None, layer.batch_first
-    call = native_plain.Plain(
-        cell, {}, plan, (), batch_first=batch_first, time_first=True, zeros=zeros
-    )
     y, *final = native_plain.layer(call, input, *weights, *first)
     return y, tuple(final) if cell is LSTM else final[0]
+
+
+@lru_cache(maxsize=16)
+def _call(cell: type[Cell], batch_first: bool, zeros: bool) -> native_plain.Plain | None:
+    plan = plain_of(cell, {})
+    if plan is None:
+        return None
+    return native_plain.Plain(
+        cell, {}, plan, (), batch_first=batch_first, time_first=True, zeros=zeros
+    )
 
 
 def _is_compiled(layer: nn.RNNBase, x: Tensor) -> bool:
