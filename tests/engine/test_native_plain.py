@@ -129,6 +129,31 @@ def test_what_lies_beyond_a_length_is_left_out(cell, time_first, lengths, monkey
     assert not found["gradient of x"][beyond].any()
 
 
+@pytest.mark.parametrize("time_first", [False, True])
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize(("rows", "units"), [(1, 40), (7, 40), (2, 128), (3, 320)])
+@pytest.mark.parametrize("cell", [LSTM, GRU, cells.MinGRU, cells.LRU])
+def test_w_x_of_some_steps_at_a_time_is_that_of_all(
+    cell, rows, units, count, time_first, threads, monkeypatch
+):
+    """Steps of one call are those of two: where the next W x is made leaves no trace."""
+    threads(count)
+    monkeypatch.setattr(native_plain, "MOST", 1 << 40)
+    torch.manual_seed(0)
+    layer, steps, cut = Recurrent(cell, I, units), 60, 41
+    x = torch.randn(rows, steps, I)
+    if time_first:
+        x = x.transpose(0, 1).contiguous().transpose(0, 1)
+    with use("native"), torch.no_grad():
+        y, final = layer(x)
+        first, between = layer(x[:, :cut])
+        second, last = layer(x[:, cut:], between)
+        short, _ = layer(x, lengths=[cut] * rows)
+    assert torch.equal(y, torch.cat([first, second], 1))
+    assert all(map(torch.equal, final[0], last[0]))
+    assert torch.equal(short[:, :cut], first)
+
+
 @pytest.mark.parametrize("batch_first", [False, True])
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])

@@ -1,6 +1,5 @@
 """Few rows of many units: threads share out the units, and wait for each other at every product."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -18,14 +17,6 @@ pytestmark = pytest.mark.skipif(
 SIZE = Size(2, 3, 3, 131)
 OWN = ("outputs", "final", "gradient of state")
 """What no product of torch's has a part in: its bits are the engine's own."""
-
-
-@pytest.fixture
-def threads() -> Iterator[None]:
-    """What a test does with torch's threads ends with it."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 def masked(case: Case, **options):

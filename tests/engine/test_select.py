@@ -99,13 +99,6 @@ def test_where_the_native_engine_does_not_run() -> None:
         half(X.to(HALF))
 
 
-@pytest.fixture
-def threads():
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
 def test_a_plain_lstm_is_onednn_s_on_one_thread(threads) -> None:
     threads(1)
     layer, x = Recurrent(LSTM, I, H), torch.zeros(9, T, I)
