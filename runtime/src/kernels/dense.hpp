@@ -144,7 +144,7 @@ void dense(const Dense<typename V::Real>& it, Index from, Index to) {
 template <class V>
 void dense(const std::vector<Dense<typename V::Real>>& all, int threads) {
     // Multiplications for which a thread is worth waking: it takes as long to write one value as for four.
-    constexpr Index least = Index{1} << 20, value = 4;
+    constexpr Index least = Index{1} << 21, value = 4;
     struct Part {
         const Dense<typename V::Real>* of;
         Index from, to;

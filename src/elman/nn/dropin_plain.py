@@ -50,7 +50,7 @@ def compiled(
     """Outputs and state of one layer in one direction for a tensor (T, B, I) or (B, T, I)."""
     if isinstance(input, PackedSequence) or not _is_compiled(layer, input):
         return None
-    call = _call(cell, layer.batch_first, hx is None)
+    call = _call(cell, layer.batch_first, hx is None)  # type: ignore[arg-type]
     rows = input.shape[0 if layer.batch_first else 1]
     dtype, weights = input.dtype, _weights(layer)
     if hx is None:
@@ -151,5 +151,7 @@ def _first(
         return None
     if one:
         given = tuple(s.unsqueeze(1) for s in given)
-    fits = (s.shape == (number, batch, w) for s, w in zip(given, widths, strict=True))
-    return tuple(given) if all(fits) else None
+    for s, width in zip(given, widths, strict=True):
+        if s.shape != (number, batch, width):
+            return None
+    return tuple(given)
