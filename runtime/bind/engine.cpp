@@ -343,7 +343,6 @@ void bind_engine(nb::module_& m) {
     m.def("fma_peak_float64", &fma_peak<double>);
     m.def("lend_float32", &lent<float>);
     m.def("lend_float64", &lent<double>);
-    m.def("in_large_pages", [](Address data, std::size_t bytes) { in_large_pages(one<void>(data), bytes); });
     m.def("forward_float32", &forward<float>);
     m.def("forward_float64", &forward<double>);
     m.def("plain_forward_float32", &plain_forward<float>);

@@ -107,12 +107,6 @@ def lend(double: bool, count: int) -> NDArray[np.floating]:
     return found
 
 
-def in_large_pages(address: int, size: int) -> None:
-    """Ask the system for large pages for so many bytes that no one has touched yet."""
-    if _native is not None:
-        _native.in_large_pages(address, size)
-
-
 def engines() -> list[str]:
     """Instruction sets that the compiled engine has and this processor runs, the fastest last."""
     return [] if _native is None else list(_native.engines())

@@ -14,9 +14,6 @@ struct Memory {
     std::size_t size;
 };
 
-// Asks for pages of 2 MiB where memory that no one has touched yet is as large. A hint.
-void in_large_pages(void* data, std::size_t bytes) noexcept;
-
 // At least so many bytes, not initialised.
 Memory lend(std::size_t bytes) noexcept;
 

@@ -8,6 +8,7 @@ import elman
 from elman import cells
 from elman.cells import GRU, LSTM, RNN, Cell
 from elman.engine import Call, native_plain, use
+from elman.engine.native_arguments import Room
 from elman.engine.plans import trouble_with
 from elman.nn import Recurrent
 from elman.testing import assert_close
@@ -237,13 +238,26 @@ def test_large_outputs_are_the_same(monkeypatch):
     layer, x, state = made(GRU)
     with use("native"):
         expected = outcome(layer, x, state)
-        asked = []
-        monkeypatch.setattr(native_plain, "MAPPED", 1)
-        hint = native.in_large_pages
-        monkeypatch.setattr(native, "in_large_pages", lambda *a: asked.append(a) or hint(*a))
+        asked, lend = [], native.lend
+        monkeypatch.setattr(Room, "LARGE", 1)
+        monkeypatch.setattr(native, "lend", lambda *a: asked.append(a[1]) or lend(*a))
         found = outcome(layer, x, state)
-    assert [size for _, size in asked] == [B * T * H * 4, B * T * I * 4]  # y, and x's gradient
+    weights = sorted(p.numel() for p in layer.parameters())
+    assert {B * T * H, B * T * I, *weights} <= set(asked)  # y, x's gradient and those of weights
     assert all(torch.equal(found[name], value) for name, value in expected.items())
+
+
+def test_what_a_caller_holds_is_not_lent_again():
+    layer, x = elman.nn.LSTM(256, 256), torch.randn(40, 32, 256)  # each of y, dx, dW and dU is lent
+    held = []
+    for _ in range(3):
+        x = x.detach().requires_grad_()
+        y = layer(x)[0]
+        held.append([y, *torch.autograd.grad(y.square().sum(), [x, *layer.parameters()])])
+    for later in held[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(held[0], later, strict=True))
+    addresses = [t.data_ptr() for some in held for t in some]
+    assert len(set(addresses)) == len(addresses)
 
 
 @pytest.mark.parametrize("units", [4096, 4097])

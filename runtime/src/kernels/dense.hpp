@@ -106,9 +106,10 @@ private:
         const bool turned = f.a.column != 1;
         for (Index c = 0; c < it_.columns; c += kPanel<V>) {
             const int left = static_cast<int>(std::min(kPanel<V>, it_.columns - c));
-            const Real* b = f.b.data + c / kPanel<V> * f.b.panel + k * f.b.row;
-            if (f.b.panel == kPanel<V>) {  // as it lies, its last row maybe shorter than a panel
-                pack_columns<V>(b, f.b.row, left, depth, depth, panel_);
+            const Real *lies = f.b.data + c / kPanel<V> * f.b.panel + k * f.b.row, *b = lies;
+            if (in_place<V>(f.b)) {  // the last row or column maybe shorter than a panel
+                f.b.column == 1 ? pack_columns<V>(lies, f.b.row, left, depth, depth, panel_)
+                                : pack_rows<V>(lies, f.b.column, left, depth, panel_);
                 b = panel_;
             }
             for (Index block = 0; block < blocks_; ++block) {
@@ -119,8 +120,17 @@ private:
                 const Real* a = f.a.data + row * f.a.row + k * f.a.column;
                 const Tile<Real> tile{a, turned ? f.a.column : f.a.row, b, depth, begin, begun_ ? ldo : 0, out, ldo, left};
                 turned ? dense_rows<V, true>(rows, tile) : dense_rows<V, false>(rows, tile);
+                if (f.b.column != 1) ask_for_part(lies + f.b.panel, f.b.column, depth, block);
             }
         }
+    }
+
+    // Of the next panel, whose columns are too short to be foreseen, what is to be under way while a
+    // block is multiplied: so many columns of it as there are to a block.
+    ELMAN_APART void ask_for_part(const Real* panel, Index apart, Index depth, Index block) const {
+        constexpr Index line = 64 / Index{sizeof(Real)};
+        for (Index c = kPanel<V> * block / blocks_; c < kPanel<V> * (block + 1) / blocks_; ++c)
+            for (Index k = 0; k < depth; k += line) __builtin_prefetch(panel + c * apart + k, 0, 2);
     }
 
     const Dense<Real>& it_;

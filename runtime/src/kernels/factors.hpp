@@ -18,17 +18,34 @@ struct Strided {
     Index row, column;
 };
 
-// b by panels, as `pack_rows` leaves them or as they lie in a row: row k of panel p at
-// data + p * panel + k * row.
+// b by panels: row k of panel p at data + p * panel + k * row, its values `column` apart.
 template <class Real>
 struct Paneled {
     const Real* data;
-    Index panel, row;
+    Index panel, row, column = 1;
 };
 
+// As `pack_rows` leaves a matrix of so much depth.
 template <class V>
-Paneled<typename V::Real> as_it_lies(const typename V::Real* data, Index row) {
+Paneled<typename V::Real> as_packed(const typename V::Real* data, Index depth) {
+    return {data, kPanel<V> * depth, kPanel<V>};
+}
+
+// As b lies in memory, a row after the other or a column after the other: panels are packed for the
+// rows at hand.
+template <class V>
+Paneled<typename V::Real> rows_in_place(const typename V::Real* data, Index row) {
     return {data, kPanel<V>, row};
+}
+
+template <class V>
+Paneled<typename V::Real> columns_in_place(const typename V::Real* data, Index column) {
+    return {data, kPanel<V> * column, 1, column};
+}
+
+template <class V>
+bool in_place(const Paneled<typename V::Real>& b) {
+    return b.panel == kPanel<V> * b.column;
 }
 
 template <class Real>

@@ -29,7 +29,7 @@ public:
             for (Index k = 0; k < f.depth; k += kDepth, begun_ = true)
                 for (Index c = 0; c < it_.columns; ++c) {
                     const Index depth = std::min(kDepth, f.depth - k);
-                    for (Index i = 0; i < depth; ++i) b_[i] = f.b.data[(k + i) * f.b.row + c];
+                    for (Index i = 0; i < depth; ++i) b_[i] = f.b.data[(k + i) * f.b.row + c * f.b.column];
                     f.a.column == 1 ? along_depth(f.a.data + k, f.a.row, depth, c)
                                     : along_rows(f.a.data + k * f.a.column, f.a.column, depth, c);
                 }

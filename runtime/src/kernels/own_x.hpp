@@ -16,14 +16,16 @@ public:
     OwnX(const Shared<V>& shared, Index rows, Index units, Index first_unit)
         : call_(shared.call), units_(units), width_(leading<V>(shared.plan.gates * units)), raw_width_(leading<V>(call_.width)) {
         const Index each = width_ * Index{sizeof(Real)};
-        most_ = std::min(call_.steps, std::max(kLeast, kInCache / each) / std::max<Index>(1, rows) + 1);
+        const bool all = in_place<V>(shared.weight);
+        most_ = all ? call_.steps : std::min(call_.steps, std::max(kLeast, kInCache / each) / std::max<Index>(1, rows) + 1);
         x_ = arena_.ask(most_ * rows * width_);
         raw_ = arena_.ask(most_ * rows * raw_width_);
         const bool whole = units == call_.units;
         const Index gates = shared.plan.gates, parts = whole ? 1 : gates, columns = whole ? gates * units : units;
         for (Index gate = 0; gate < parts; ++gate) {
             const Index column = gate * call_.units + first_unit;
-            const Paneled<Real> weight{shared.weight.data + column * call_.width, shared.weight.panel, shared.weight.row};
+            Paneled<Real> weight = shared.weight;
+            weight.data += column * call_.width;
             const Factors<Real> term{{nullptr, raw_width_, 1}, weight, call_.width};
             parts_.push_back({{term}, 0, columns, nullptr, width_, call_.bias_ih ? call_.bias_ih + column : nullptr});
         }

@@ -73,7 +73,10 @@ void pack_rows(const Real* w, Index stride, Index columns, Index depth, Real* ou
             Index k = 0;
             for (; here == W && k + W <= depth; k += W) {
                 V square[W];
-                for (Index i = 0; i < W; ++i) square[i] = V::load(from + i * stride + k);
+                for (Index i = 0; i < W; ++i) {
+                    square[i] = V::load(from + i * stride + k);
+                    __builtin_prefetch(from + (W + i) * stride + k, 0, 2);  // so many short runs are not foreseen
+                }
                 transpose<V>(square);
                 for (Index i = 0; i < W; ++i) square[i].store(to + (k + i) * kPanel<V>);
             }

@@ -24,7 +24,7 @@ std::vector<Span> spans_of(const Call<Real>& call) {
     return found;
 }
 
-// A call whose x is given, or W packed to make it of raw inputs.
+// A call whose x is given, or W to make it of raw inputs.
 template <class V>
 class Projected {
 public:
@@ -37,13 +37,15 @@ public:
         if (call.x) return true;
         const Index columns = plan.gates * call.units, rows = call.steps * call.rows;
         const bool in_v = call.v && plan.x_in_v;
-        const auto packed = arena_.ask(padded<V>(columns) * call.width), x = arena_.ask(in_v || left ? 0 : rows * columns);
+        // Of few rows a panel of W is packed when it is multiplied: it is used but once.
+        const bool few = rows <= DenseBlock<V>::kMost && !call.lengths;
+        const auto packed = arena_.ask(few ? 0 : padded<V>(columns) * call.width), x = arena_.ask(in_v || left ? 0 : rows * columns);
         if (!arena_.allocate()) return false;
-        by_panels<V>(columns, call.width, call.threads, [&](Index c) {
+        weight = few ? columns_in_place<V>(call.weight_ih, call.width) : as_packed<V>(arena_.at(packed), call.width);
+        if (!few) by_panels<V>(columns, call.width, call.threads, [&](Index c) {
             pack_rows<V>(call.weight_ih + c * call.width, call.width, std::min(kPanel<V>, columns - c), call.width,
                          arena_.at(packed) + c * call.width);
         });
-        weight = {arena_.at(packed), kPanel<V> * call.width, kPanel<V>};
         if (left) return true;
         Real* const out = in_v ? call.v : arena_.at(x);
         call.x = out;
@@ -92,7 +94,7 @@ private:
     // Beyond a length it is zero.
     void of_raw(Index gates) {
         const Index width = call_.width;
-        const auto weight = as_it_lies<V>(call_.weight_ih, width);
+        const auto weight = rows_in_place<V>(call_.weight_ih, width);
         if (call_.lengths) std::fill_n(back_.draw, rows_ * width, Real(0));
         for (const auto& [first, step, count] : spans_) {
             const Factors<Real> term{{d_ + first * apart_, step * apart_, 1}, weight, gates};
@@ -143,14 +145,14 @@ private:
         // The state before a step is the one after the step before, but for the first.
         const Index first = call_.reverse ? later : 0, others = call_.reverse ? 0 : batch;
         const Real* states = call_.states[k] + (call_.reverse ? batch * width : 0);
-        terms.push_back({turned(column, first), as_it_lies<V>(call_.state[k], width), batch});
-        if (later) terms.push_back({turned(column, others), as_it_lies<V>(states, width), later});
+        terms.push_back({turned(column, first), rows_in_place<V>(call_.state[k], width), batch});
+        if (later) terms.push_back({turned(column, others), rows_in_place<V>(states, width), later});
     }
 
     // The same times an array of all steps, `stride` from a row to the next.
     void add_outer(std::vector<Factors<Real>>& terms, Index column, const Real* all, Index stride) const {
         for (const auto& [first, step, count] : spans_)
-            terms.push_back({turned(column, first, step), as_it_lies<V>(all + first * stride, step * stride), count});
+            terms.push_back({turned(column, first, step), rows_in_place<V>(all + first * stride, step * stride), count});
     }
 
     // Gradients from a column and a row on, every so many rows, transposed.

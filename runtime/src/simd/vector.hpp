@@ -33,9 +33,12 @@
 #pragma once
 
 // Vector code is inlined even where a compiler's own weighing says no: a call would pass every
-// vector and every constant through memory.
+// vector and every constant through memory. What is rarely done beside it is kept apart: the registers
+// that it takes would be missing there.
 #if defined(_MSC_VER)
 #define ELMAN_INLINE __forceinline
+#define ELMAN_APART __declspec(noinline)
 #else
 #define ELMAN_INLINE inline __attribute__((always_inline))
+#define ELMAN_APART __attribute__((noinline))
 #endif

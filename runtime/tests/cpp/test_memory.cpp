@@ -49,14 +49,6 @@ void lent_again() {
 }
 #endif
 
-// A hint changes nothing, on no page's border and for memory in use.
-void pages_of_others() {
-    std::vector<unsigned char> own(5u << 20, 3);
-    elman::in_large_pages(own.data() + 1, own.size() - 1);
-    elman::in_large_pages(own.data(), 100);
-    for (std::size_t i = 0; i < own.size(); i += 4095) check(own[i] == 3, "a hint changed what was there", i);
-}
-
 // Each thread writes into what it has, and finds that again: for more of it than is held.
 void many_at_once(int rounds) {
     std::vector<std::thread> threads;
@@ -88,7 +80,6 @@ void many_at_once(int rounds) {
 
 int main(int count, char** words) {
     sizes();
-    pages_of_others();
 #if !defined(__SANITIZE_ADDRESS__)
     lent_again();
 #endif

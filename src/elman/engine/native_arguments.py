@@ -111,7 +111,11 @@ class Gradients(NamedTuple):
 
 
 class Room:
-    """Makes tensors like another one, not initialised."""
+    """Makes tensors like another one, not initialised.
+
+    The memory of large ones is used again when they are gone: the allocator would give it back to
+    the system, which would clear it anew for the next call. They keep their size for ever.
+    """
 
     LARGE = 1 << 20
     """From so many bytes on, memory is lent."""
@@ -122,17 +126,17 @@ class Room:
         self.plain = like.is_cpu and not seen_by_torch(like) if plain is None else plain
 
     def __call__(self, *shape: int) -> Tensor:
-        """A tensor of its own."""
-        return self.like.new_empty(shape)
-
-    def lent(self, *shape: int) -> Tensor:
-        """One that no caller of the engine sees: its memory is used again when it is gone."""
         like, count = self.like, prod(shape)
         small = count * like.itemsize < self.LARGE
         if not self.plain or small or torch.are_deterministic_algorithms_enabled():
-            return self(*shape)  # torch may have been told to fill what is not initialised
+            return like.new_empty(shape)  # torch may have been told to fill it
         found = torch.from_numpy(native.lend(like.dtype == torch.float64, count))
         return found if len(shape) == 1 else found.view(shape)
+
+
+def room_like(t: Tensor) -> Tensor:
+    """Room for the gradient of a dense tensor that torch need not see."""
+    return torch.empty_like(t) if t.nbytes < Room.LARGE else Room(t, plain=True)(*t.shape)
 
 
 def seen_by_torch(x: Tensor) -> bool:

@@ -101,7 +101,7 @@ def _outputs(a: Arguments, p: Prepared, train: bool) -> Forward:
     fresh = []
     if a.keep or a.weight_hr is not None:
         fresh = [new(steps, rows, units) for _ in widths]
-    values = [new.lent(steps, rows, p.values * units), new(steps, rows, p.narrow_values)]
+    values = [new(steps, rows, p.values * units), new(steps, rows, p.narrow_values)]
     return Forward(output, final, states, fresh, values)
 
 
@@ -160,7 +160,7 @@ def _gradients(a: Arguments, p: Prepared, lean: bool) -> Gradients:
     widths = [first, *[units] * (len(a.state) - 1)]
     columns = len(p.lowered.columns) * units
     return Gradients(
-        new.lent(steps * rows, columns),
+        new(steps * rows, columns),
         new(0 if a.bias_ih is None else columns),
         new(steps * rows if a.weight_hr is not None else 0, first),
         [

@@ -18,7 +18,7 @@ from elman.cells import Cell
 from elman.engine import reference
 from elman.engine.again import gradients, needs_reference
 from elman.engine.call import Call, Result, Weights
-from elman.engine.native_arguments import Arguments, Room, seen_by_torch, within_transform
+from elman.engine.native_arguments import Arguments, Room, room_like, seen_by_torch, within_transform
 from elman.engine.native_products import Products, projected
 from elman.engine.plans import Prepared, plain_of
 from elman_runtime import native
@@ -37,9 +37,6 @@ MKL has kernels in AVX-512 for Intel's processors alone.
 
 MOST = sys.maxsize if LEADS else 1 << 27
 """Multiplications of W and U over a sequence: from here on torch's products are the faster ones."""
-
-MAPPED = 1 << 25
-"""From so many bytes on, the allocator asks the system each time for pages that it must clear."""
 
 
 def fits(call: Call) -> bool:
@@ -114,6 +111,7 @@ class _Pass:
             self.flipped = not x.is_contiguous() and x.transpose(0, 1).is_contiguous()
         self.batch_first = plain.batch_first != self.flipped
         self.x = _dense(self._turned(x))
+        self.room = Room(self.x, plain=True)
         self.others: list[Any] = [
             t if t is None or t.is_contiguous() else t.contiguous() for t in others
         ]
@@ -148,10 +146,7 @@ class _Pass:
 
     def _like(self, width: int) -> Tensor:
         """Room for a value of each step and row, its axes as those of the input."""
-        room = self.x.new_empty((*self.x.shape[:2], width))
-        if room.nbytes >= MAPPED:
-            native.in_large_pages(room.data_ptr(), room.nbytes)
-        return self._turned(room)
+        return self._turned(self.room(*self.x.shape[:2], width))
 
     @property
     def kept_sizes(self) -> list[int]:
@@ -189,19 +184,19 @@ class _Pass:
         rest, count = [torch.empty_like(t) for t in self.others[4:]], len(self.p.tape.state)
         if self.small:
             dense = [
-                torch.empty_like(t) if need and t is not None else None
+                room_like(t) if need and t is not None else None
                 for t, need in zip(self.others[:4], needs[1:5], strict=True)
             ]
             dx = self._like(self.width) if needs[0] else None
             self._back(y, kept, up, [None, None, *[None] * count, dx, *dense, *rest])
             return [dx, *dense, *rest]
-        width, room = len(self.p.lowered.columns) * self.units, Room(self.x)
-        columns = room.lent(self.steps * self.rows, width)
+        width, room = len(self.p.lowered.columns) * self.units, self.room
+        columns = room(self.steps * self.rows, width)
         sums = None if self.others[2] is None else self.x.new_empty(width)
         # Those of the step before, which follow each other in memory where time comes first.
         copied = self.p.multiplied if self.batch_first else ()
         before = [
-            room.lent(self.rows, self.steps, self.units) if name in copied else None
+            room(self.rows, self.steps, self.units) if name in copied else None
             for name in self.p.tape.state
         ]
         self._back(y, kept, up, [columns, sums, *before, *[None] * 5, *rest])
@@ -246,7 +241,7 @@ class _Plain(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, plain: Plain, *tensors: Tensor | None) -> tuple[Tensor, ...]:
         here = _Pass(plain, tensors)
-        kept = Room(here.x, plain=True).lent(sum(here.kept_sizes))
+        kept = here.room(sum(here.kept_sizes))
         found = here.forward(kept)
         ctx.set_materialize_grads(False)
         ctx.plain = plain

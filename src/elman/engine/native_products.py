@@ -15,7 +15,7 @@ def projected(
     """W x + b_ih of all steps (T*B, G*H), for x (T, B, I); in `room` where there is some."""
     x, weight = x.flatten(0, 1), weight_ih.t()
     if room is None:
-        room = Room(x).lent(x.shape[0], weight.shape[1])
+        room = Room(x)(x.shape[0], weight.shape[1])
     if bias_ih is None:
         return torch.mm(x, weight, out=room)
     return torch.addmm(bias_ih, x, weight, out=room)
