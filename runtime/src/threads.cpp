@@ -90,9 +90,7 @@ public:
         }
         wake_.notify_all();
         work.help(0);
-        for (int polls = 0; work.running.load(std::memory_order_acquire) > 0;)
-            if (polls < kPolls) ++polls, pause();
-            else std::this_thread::yield();
+        for (int polls = 0; work.running.load(std::memory_order_acquire) > 0;) poll(polls);
     }
 
 private:
@@ -198,6 +196,20 @@ void together(int threads, TeamTask task, void* context) {
     run(work, threads - 1);
 }
 
+void poll(int& polls) noexcept {
+    if (polls < kPolls) ++polls, pause();
+    else std::this_thread::yield();
+}
+
+bool Patience::pays() const noexcept {
+    return Clock::now().time_since_epoch().count() >= until_.load(std::memory_order_relaxed);
+}
+
+void Patience::waited(Clock::duration time) noexcept {
+    constexpr auto late = std::chrono::microseconds(200);  // more than it takes to wake a thread
+    if (time > late) until_.store((Clock::now() + 100 * time).time_since_epoch().count(), std::memory_order_relaxed);
+}
+
 void Barrier::wait(int count) noexcept {
     const unsigned turn = turn_.load(std::memory_order_relaxed);
     if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == count) {
@@ -205,9 +217,7 @@ void Barrier::wait(int count) noexcept {
         turn_.store(turn + 1, std::memory_order_release);
         return;
     }
-    for (int polls = 0; turn_.load(std::memory_order_acquire) == turn;)
-        if (polls < kPolls) ++polls, pause();
-        else std::this_thread::yield();
+    for (int polls = 0; turn_.load(std::memory_order_acquire) == turn;) poll(polls);
 }
 
 }  // namespace elman

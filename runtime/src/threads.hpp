@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 
 namespace elman {
 
@@ -31,6 +32,23 @@ void together(int threads, Function&& function) {
              [](void* context, int index, int count) { (*static_cast<Function*>(context))(index, count); },
              &function);
 }
+
+// What a thread does, again and again, that waits for another one: it looks for a while, then lets
+// others have its core. `polls` begins at 0.
+void poll(int& polls) noexcept;
+
+// Whether to call another thread for what one could do alone: not for a while after it came so late that
+// it was waited for, as where other processes want the cores. What is lost by it stays below 1 %.
+class Patience {
+public:
+    using Clock = std::chrono::steady_clock;
+
+    bool pays() const noexcept;
+    void waited(Clock::duration time) noexcept;
+
+private:
+    std::atomic<Clock::rep> until_{0};
+};
 
 // Where the threads of a team wait until all have come; what each wrote before, all see after.
 class Barrier {

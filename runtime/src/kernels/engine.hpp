@@ -18,17 +18,27 @@ namespace elman::ELMAN_SET {
 // Runs a job for each share of rows, then what `done` says of all of them in their order.
 template <class V, class Make, class Done>
 bool by_rows(const Call<typename V::Real>& call, const std::vector<Share>& all, Matrices<V>& matrices,
-             Make make, Done done) {
+             Make make, Done done, Ahead<V>* ahead = nullptr) {
     if (!matrices.pack(call.threads)) return false;
     std::vector<decltype(make(matrices, all[0], nullptr))> jobs(all.size());
     std::atomic<bool> good{true};
-    parallel(static_cast<int>(all.size()), call.threads, [&](int i) noexcept {
+    const auto run = [&](int i) noexcept {
         const FlushDenormals flush_here;
         const auto k = static_cast<std::size_t>(i);
         jobs[k] = make(matrices, all[k], nullptr);
         if (jobs[k]->prepare()) jobs[k]->run();
         else good = false;
-    });
+    };
+    static Patience patience;
+    if (ahead && patience.pays()) {
+        auto end = Patience::Clock::now();
+        together(2, [&](int i, int) noexcept {
+            if (i > 0) return ahead->run();
+            run(0);
+            end = Patience::Clock::now();
+        });
+        patience.waited(Patience::Clock::now() - end + ahead->waited());
+    } else parallel(static_cast<int>(all.size()), call.threads, [&](int i) noexcept { run(i); });
     if (!good) return false;
     for (const auto& job : jobs) done(*job);
     return true;
@@ -64,10 +74,12 @@ bool forward(const Plan& plan, const Call<typename V::Real>& given) {
     const bool by_unit = shares_units<V>(plan, given, false);
     const std::vector<Share> all = by_unit ? std::vector<Share>{} : shares<V>(plan, given);
     Projected<V> projected(given);
-    if (!projected.prepare(plan, may_make_own_x<V>(given, by_unit, all))) return false;
+    const bool left = may_make_own_x<V>(given, by_unit, all), alone = !by_unit && all.size() == 1;
+    if (!projected.prepare(plan, left, alone)) return false;
     const Call<typename V::Real>& call = projected.call;
     Shared<V> shared(plan, call);
     shared.weight = projected.weight;
+    shared.ahead = projected.ahead.get();
     if (!shared.prepare(false)) return false;
     const auto make = [&](Matrices<V>& matrices, Share share, typename Exchange<V>::Member* exchange) {
         return std::make_unique<ForwardJob<V>>(shared, matrices, std::move(share), exchange);
@@ -75,7 +87,7 @@ bool forward(const Plan& plan, const Call<typename V::Real>& given) {
     const auto nothing = [](const ForwardJob<V>&) {};
     if (by_unit) return by_units<V>(plan, call, false, make, nothing);
     Matrices<V> matrices(plan, call, 0, call.units, false);
-    return by_rows<V>(call, all, matrices, make, nothing);
+    return by_rows<V>(call, all, matrices, make, nothing, projected.ahead.get());
 }
 
 // With `dx` given.

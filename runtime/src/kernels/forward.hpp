@@ -135,6 +135,7 @@ private:
 
     // Sets what a step starts from.
     void begin(Index t, Index rows) {
+        if (shared.ahead) shared.ahead->need(t);
         if (own_x_)
             own_x_->need(t, [this](Index step) { return this->active(step); },
                          [this](Index step, Index r) { return this->at(step, r); });

@@ -5,6 +5,7 @@
 
 #include "kernels/buffer.hpp"
 #include "call.hpp"
+#include "kernels/ahead.hpp"
 #include "kernels/factors.hpp"
 #include "kernels/interpret.hpp"
 #include "kernels/matrices.hpp"
@@ -87,6 +88,7 @@ public:
     bool narrow;                         // P < H
     bool streams;                        // whether arrays of all steps are too large for caches
     Paneled<Real> weight{};              // W, where jobs make their x of it
+    Ahead<V>* ahead = nullptr;           // what makes x while steps are taken, if anything does
     std::vector<Place<Real>> constants;  // of slots that no row or step changes
 
 private:

@@ -2,8 +2,8 @@
 // backwards the gradients that are products of whole matrices.
 #pragma once
 
+#include "kernels/ahead.hpp"
 #include "kernels/buffer.hpp"
-#include "kernels/dense.hpp"
 #include "kernels/matrices.hpp"
 
 namespace elman::ELMAN_SET {
@@ -32,8 +32,9 @@ public:
 
     explicit Projected(const Call<Real>& given) : call(given) {}
 
-    // With x of all steps, if it is not left to those who run them. False where memory runs out.
-    bool prepare(const Plan& plan, bool left) {
+    // With x of all steps, if it is not left to those who run them; `alone`: one thread does. False where
+    // memory runs out.
+    bool prepare(const Plan& plan, bool left, bool alone) {
         if (call.x) return true;
         const Index columns = plan.gates * call.units, rows = call.steps * call.rows;
         const bool in_v = call.v && plan.x_in_v;
@@ -55,14 +56,22 @@ public:
             const Factors<Real> term{{call.raw + first * call.width, step * call.width, 1}, weight, call.width};
             all.push_back({{term}, count, columns, out + first * apart, step * apart, call.bias_ih});
         }
-        dense<V>(all, call.threads);
+        // In the order of steps only where rows of a step follow each other.
+        const bool follow = !call.lengths && (!call.batch_first || call.rows == 1);
+        if (alone && follow && call.threads > 1 && all[0].multiplications() >= kLeastAhead)
+            ahead = std::make_unique<Ahead<V>>(std::move(all[0]), call.steps, call.reverse);
+        else dense<V>(all, call.threads);
         return true;
     }
 
     Call<Real> call;
-    Paneled<Real> weight{};  // W, where x was not given
+    Paneled<Real> weight{};            // W, where x was not given
+    std::unique_ptr<Ahead<V>> ahead;   // what is still to make x, or null
 
 private:
+    // Multiplications for which another thread is called.
+    static constexpr Index kLeastAhead = Index{1} << 20;
+
     Arena<Real> arena_;
 };
 

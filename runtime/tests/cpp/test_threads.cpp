@@ -165,6 +165,21 @@ void after_another_users_threads() {
 
 #endif
 
+// A short wait is forgiven; after a long one it does not pay for a hundred times as long.
+void patience() {
+    using std::chrono::milliseconds;
+    elman::Patience some;
+    check(some.pays(), "there is no patience to begin with");
+    some.waited(std::chrono::microseconds(50));
+    check(some.pays(), "a short wait is held against a thread");
+    some.waited(std::chrono::hours(1));
+    check(!some.pays(), "a long wait is forgotten at once");
+    elman::Patience other;
+    other.waited(milliseconds(1));
+    std::this_thread::sleep_for(milliseconds(110));
+    check(other.pays(), "a wait is never forgotten");
+}
+
 }  // namespace
 
 #if defined(__SANITIZE_THREAD__)
@@ -189,6 +204,7 @@ int main(int count, char** arguments) {
     for (int threads = 1; threads <= 8; ++threads) at_most_so_many(threads);
     callers_at_once(calls / 8);
     after_a_pause();
+    patience();
 #if defined(ELMAN_FORKS)
     forks();
 #endif
