@@ -155,6 +155,24 @@ def test_w_x_of_some_steps_at_a_time_is_that_of_all(
     assert torch.equal(short[:, :cut], first)
 
 
+@pytest.mark.parametrize("rows", [1, 2])
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("cell", [LSTM, GRU])
+def test_w_x_by_another_thread_is_that_of_one(cell, bidirectional, rows, threads):
+    torch.manual_seed(0)
+    layer = Recurrent(cell, 64, 64, bidirectional=bidirectional)
+    x = torch.randn(100, rows, 64).transpose(0, 1).requires_grad_()
+    found = []
+    for count in (1, 2):
+        threads(count)
+        with use("native"):
+            y = layer(x)[0]
+            found.append([y, *torch.autograd.grad(y.square().sum(), [x, *layer.parameters()])])
+    assert all(map(torch.equal, *found))
+    with use("reference"):
+        assert_close(found[1][0], layer(x)[0], terms=100 * 64)
+
+
 @pytest.mark.parametrize("batch_first", [False, True])
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])

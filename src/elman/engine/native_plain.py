@@ -18,7 +18,13 @@ from elman.cells import Cell
 from elman.engine import reference
 from elman.engine.again import gradients, needs_reference
 from elman.engine.call import Call, Result, Weights
-from elman.engine.native_arguments import Arguments, Room, room_like, seen_by_torch, within_transform
+from elman.engine.native_arguments import (
+    Arguments,
+    Room,
+    room_like,
+    seen_by_torch,
+    within_transform,
+)
 from elman.engine.native_products import Products, projected
 from elman.engine.plans import Prepared, plain_of
 from elman_runtime import native
