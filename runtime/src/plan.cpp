@@ -1,5 +1,7 @@
 #include "plan.hpp"
 
+#include <algorithm>
+
 namespace elman {
 namespace {
 
@@ -43,6 +45,20 @@ bool fits(const Plan& plan, const Product& product) noexcept {
     return product.d.size() == gates && all_within(product.d, slots) && within(product.t, slots);
 }
 
+bool is_product(const Instruction& line) noexcept { return line.op == Op::project || line.op == Op::unproject; }
+
+// How often an instruction reads a slot.
+int times_read(const Plan& plan, const Instruction& line, std::int32_t slot) {
+    int times = 0;
+    if (!is_product(line)) {
+        for (int i = 0; i < arity(line.op); ++i) times += line.of[i] == slot;
+        return times;
+    }
+    const Product& product = plan.products[static_cast<std::size_t>(line.to)];
+    if (line.op == Op::project) return product.vector == slot;
+    return static_cast<int>(std::count(product.d.begin(), product.d.end(), slot));
+}
+
 // What the caller gives an array for: there are as many places as arrays.
 bool agree(const Plan& plan) noexcept {
     const auto count = [&](Space space) { return plan.count[static_cast<int>(space)]; };
@@ -75,6 +91,29 @@ int arity(Op op) noexcept {
 bool copies_in_place(const Plan& plan, const Instruction& line) {
     const Slot &to = plan.slots[static_cast<std::size_t>(line.to)], &of = plan.slots[static_cast<std::size_t>(line.of[0])];
     return line.op == Op::copy && of.space == Space::x && to.space == Space::v && to.index == of.index;
+}
+
+bool is_read_once(const Plan& plan, const Section& section, std::size_t at) {
+    const std::int32_t slot = section[at].to;
+    const auto made_anew = [&](const Instruction& line) { return !is_product(line) && line.to == slot; };
+    if (is_product(section[at]) || at + 1 == section.size() || plan.slots[static_cast<std::size_t>(slot)].space != Space::r ||
+        times_read(plan, section[at + 1], slot) != 1)
+        return false;
+    // Whether it is read from an instruction on before it is made anew; else where that ends.
+    enum class Found { read, made, neither };
+    const auto look = [&](const Section& lines, std::size_t from) {
+        for (std::size_t i = from; i < lines.size(); ++i) {
+            if (times_read(plan, lines[i], slot)) return Found::read;
+            if (made_anew(lines[i])) return Found::made;
+        }
+        return Found::neither;
+    };
+    if (made_anew(section[at + 1])) return true;
+    if (const Found found = look(section, at + 2); found != Found::neither) return found == Found::made;
+    for (const Section* other : {&plan.prologue, &plan.update, &plan.read, &plan.back_prologue, &plan.back_read,
+                                 &plan.back_update, &plan.back_epilogue})
+        if (look(*other, 0) == Found::read) return false;
+    return true;
 }
 
 bool may_lie_in_v(const Plan& plan) {

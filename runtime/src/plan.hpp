@@ -2,6 +2,7 @@
 // is; elman_runtime.tape.lower makes plans, and checked() refuses those that are none.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -69,6 +70,10 @@ struct Plan {
 
 // Whether it copies a gate of x to where it lies in v, where that is so.
 bool copies_in_place(const Plan& plan, const Instruction& line);
+
+// Whether what instruction `at` of a section of the plan makes is read by the next one, as one of its
+// operands, and by no other.
+bool is_read_once(const Plan& plan, const Section& section, std::size_t at);
 
 // What `x_in_v` is to say of a plan that is complete but for it.
 bool may_lie_in_v(const Plan& plan);

@@ -59,6 +59,16 @@ struct Where {
     template <class V> static V of(V m, V a, V b) { return select(ne(m, V::zero()), a, b); }
 };
 
+// Two of them: what the first one makes is an operand of the second one, and goes through no memory.
+template <class First, class Second>
+struct Before {
+    template <class V> static V of(V a, V b, V c) { return Second::of(First::of(a, b), c); }
+};
+template <class First, class Second>
+struct After {
+    template <class V> static V of(V a, V b, V c) { return Second::of(c, First::of(a, b)); }
+};
+
 }  // namespace ops
 
 template <class V, class Op>
@@ -171,6 +181,29 @@ typename Line<typename V::Real>::Run runner(Op op) {
         case Op::dtanh: return binary<V, ops::Dtanh>;
         case Op::mean: return mean<V>;
         case Op::spread: return spread<V>;
+        default: return nullptr;
+    }
+}
+
+// `second`, whose first operand, or last, is what First makes of two others; null where there is none.
+template <class V, class First>
+typename Line<typename V::Real>::Run runner_after(Op second, bool last) {
+    switch (second) {
+        case Op::add: return ternary<V, ops::Before<First, ops::Add>>;
+        case Op::mul: return ternary<V, ops::Before<First, ops::Mul>>;
+        case Op::sub: return last ? ternary<V, ops::After<First, ops::Sub>> : ternary<V, ops::Before<First, ops::Sub>>;
+        case Op::dsigmoid: return last ? nullptr : ternary<V, ops::Before<First, ops::Dsigmoid>>;
+        case Op::dtanh: return last ? nullptr : ternary<V, ops::Before<First, ops::Dtanh>>;
+        default: return nullptr;
+    }
+}
+
+template <class V>
+typename Line<typename V::Real>::Run runner(Op first, Op second, bool last) {
+    switch (first) {
+        case Op::add: return runner_after<V, ops::Add>(second, last);
+        case Op::sub: return runner_after<V, ops::Sub>(second, last);
+        case Op::mul: return runner_after<V, ops::Mul>(second, last);
         default: return nullptr;
     }
 }

@@ -59,8 +59,12 @@ public:
 
     Stages<Real> stages(const Section& section, Index all) const {
         Stages<Real> found(1);
-        for (const Instruction& it : section) {
-            if (it.op == Op::project || it.op == Op::unproject) {
+        for (std::size_t i = 0; i < section.size(); ++i) {
+            const Instruction& it = section[i];
+            if (const Line<Real> two = line_of_two(section, i, all); two.run) {
+                found.back().lines.push_back(two);
+                ++i;
+            } else if (it.op == Op::project || it.op == Op::unproject) {
                 found.back().product = it.to;
                 found.emplace_back();
             } else if (!lies_in_v(call) || !copies_in_place(plan, it)) {
@@ -68,6 +72,15 @@ public:
             }
         }
         return found;
+    }
+
+    // Instruction i and the next one as one, where nothing else reads what goes from one to the other.
+    Line<Real> line_of_two(const Section& section, std::size_t i, Index all) const {
+        if (i + 1 == section.size() || !is_read_once(plan, section, i)) return {};
+        const Instruction &first = section[i], &second = section[i + 1];
+        if (arity(second.op) != 2 || width(first.to, all) != width(second.to, all)) return {};
+        const bool last = second.of[1] == first.to;
+        return {runner<V>(first.op, second.op, last), second.to, first.of[0], first.of[1], second.of[last ? 0 : 1], width(second.to, all)};
     }
 
     // A section that is run once a call, with what is summed over rows and steps in `sums`.
