@@ -39,6 +39,7 @@ public:
         for (std::size_t i = 0; i < plan.slots.size(); ++i)
             if (is_own(plan.slots[i])) own_[i] = this->ask_rows();
         note_reads();
+        s_in_place_ = !call.reset && !(call.lengths && call.reverse);
     }
 
     // False where memory runs out.
@@ -94,13 +95,31 @@ private:
                 (slot.space == Space::input && call.inputs[slot.index].narrow))
                 narrow_.push_back(i);
             if (slot.space == Space::g || slot.space == Space::ds) results_.push_back(i);
+            if (slot.space == Space::s && reads_s_[static_cast<std::size_t>(slot.index)]) s_slots_.push_back(i);
         }
+        for (std::size_t k = 0; k < s_.size(); ++k) carries_ds_.push_back(may_carry_ds(static_cast<std::int32_t>(k)));
+    }
+
+    // Whether a state's new gradient may be made where the old one is: that is read no more by then.
+    bool may_carry_ds(std::int32_t k) const {
+        if (!carries_dnew(static_cast<std::size_t>(k))) return false;
+        const auto is = [&](std::int32_t slot, Space space) { return plan.slots[slot].space == space && plan.slots[slot].index == k; };
+        bool made = false;
+        for (const Instruction& line : plan.back_update) {
+            for (int i = 0; i < arity(line.op); ++i)
+                if (made && is(line.of[i], Space::dnew)) return false;
+            if (line.op != Op::unproject) made = made || is(line.to, Space::ds);
+        }
+        return made;
     }
 
     // Whether all of a state's gradient goes to what `update` made of it.
     bool passes_whole(std::size_t k) const {
         return call.keep.empty() || (!call.keep[k].data && call.keep[k].share == Real(1));
     }
+
+    // Whether what `update` made of a state has just the gradient that is carried.
+    bool carries_dnew(std::size_t k) const { return passes_whole(k) && !(k == 0 && call.weight_hr); }
 
     // A gradient of one value a row is held as its share for each unit.
     bool is_own(const Slot& s) const {
@@ -130,6 +149,10 @@ private:
 
     void place(std::size_t i, const Slot& s) {
         const Index k = s.index;
+        if (s.space == Space::ds && carries_ds_[k]) {
+            this->local(i, arena_.at(carry_[k]), ld_);
+            return;
+        }
         if (is_own(s)) {
             this->local(i, arena_.at(own_[i]), s.narrow ? 1 : ld_);
             return;
@@ -142,7 +165,7 @@ private:
                 this->local(i, arena_.at(s_[k]), ld_);
                 break;
             case Space::dnew:
-                this->local(i, arena_.at(dnew_[k]), ld_);
+                this->local(i, arena_.at(carries_dnew(k) ? carry_[k] : dnew_[k]), ld_);
                 break;
             case Space::dx:
                 if (in_place_) this->over_time(i, back_.dx + k * column_ + u0, apart_);
@@ -190,6 +213,8 @@ private:
         const Index rows = this->active(t);
         this->move_to(t);
         t_ = t;
+        if (s_in_place_)
+            for (const std::size_t i : s_slots_) places_[i] = before(t, static_cast<std::size_t>(plan.slots[i].index));
         for (Index r = 0; r < rows; ++r) receive(t, r);
         for (const Stage<Real>& stage : read_) Base::run(stage.lines, rows);
         if (!plan.narrow_output.empty()) add_read(rows);
@@ -205,6 +230,13 @@ private:
         clear_from(t, rows);
     }
 
+    // The states that rows began a step with, where no boundary lies between and all have the same first step.
+    Place<Real> before(Index t, std::size_t k) const {
+        const Index width = shared.width_of_state(k);
+        if (t == (call.reverse ? call.steps - 1 : 0)) return {const_cast<Real*>(call.state[k]) + u0, width, global_};
+        return {call.states[k] + (call.reverse ? t + 1 : t - 1) * this->step_ * width + u0, this->row_ * width, global_};
+    }
+
     // The state a step began with, and the gradient of the one it made.
     void receive(Index t, Index r) {
         const bool anew = this->starts_anew(t, r), first = t == this->first_step(r);
@@ -214,7 +246,7 @@ private:
             const Real* s = anew    ? this->of_state(call.start[k], k, r)
                             : first ? this->of_state(call.state[k], k, r)
                                     : this->of_states(call.states[k], k, before, r);
-            if (reads_s_[k]) this->copy(this->row(s_[k], r), s, width);
+            if (reads_s_[k] && !s_in_place_) this->copy(this->row(s_[k], r), s, width);
             if (back_.before[k]) keep_before(t, k, r, s);
             Real* carry = this->row(carry_[k], r);
             if (back_.dstates[k]) add(carry, this->of_states(back_.dstates[k], k, t, r), width);
@@ -279,7 +311,7 @@ private:
             if (!back_.dh.empty() && back_.dh[k]) this->copy(this->of_states(back_.dh[k], k, t, r), d, width);
             Real *fresh = this->row(dnew_[k], r), *past = this->row(past_[k], r);
             if (passes_whole(k)) {
-                this->copy(fresh, d, width);
+                if (!carries_dnew(k)) this->copy(fresh, d, width);
             } else {
                 const Keep<Real>& keep = call.keep[k];
                 const Real* share = keep.data ? this->of_states(keep.data, k, t, r) : nullptr;
@@ -353,7 +385,7 @@ private:
                 continue;
             }
             const Index width = this->state_width(k);
-            this->copy(this->row(carry_[k], r), places_[i].at(r), width);
+            if (!carries_ds_[k]) this->copy(this->row(carry_[k], r), places_[i].at(r), width);
             if (!passes_whole(k)) add(this->row(carry_[k], r), this->row(past_[k], r), width);
         }
         const bool anew = this->starts_anew(t, r), first = t == this->first_step(r);
@@ -388,7 +420,9 @@ private:
     Stages<Real> update_, read_;
     std::vector<std::size_t> s_, carry_, dnew_, past_, own_;
     std::vector<std::size_t> narrow_, results_;  // slots that are filled before, and taken from after
-    std::vector<bool> reads_s_;                  // of each state, by the derivative
+    std::vector<std::size_t> s_slots_;           // of states that the derivative reads
+    std::vector<bool> reads_s_, carries_ds_;     // of each state: whether it does, and `may_carry_ds`
+    bool s_in_place_;                            // whether those are read where all steps have their places
     std::vector<Index> output_at_, offsets_;
     std::size_t dx_, sums_, column_sums_, zero_;
     bool in_place_;         // whether gradients of projections are made where the caller wants them
