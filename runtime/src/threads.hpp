@@ -38,7 +38,7 @@ void together(int threads, Function&& function) {
 void poll(int& polls) noexcept;
 
 // Whether to call another thread for what one could do alone: not for a while after it came so late that
-// it was waited for, as where other processes want the cores. What is lost by it stays below 1 %.
+// it was waited for, as where other processes want the cores: about 1 % of the time is spent waiting.
 class Patience {
 public:
     using Clock = std::chrono::steady_clock;

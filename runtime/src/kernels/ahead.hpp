@@ -59,9 +59,9 @@ private:
 
     void wait_for(int part) noexcept {
         if (done_[part].load(std::memory_order_acquire)) return;
-        const auto begin = Patience::Clock::now();
+        const auto since = Patience::Clock::now();
         for (int polls = 0; !done_[part].load(std::memory_order_acquire);) poll(polls);
-        waited_ += Patience::Clock::now() - begin;
+        waited_ += Patience::Clock::now() - since;
     }
 
     Dense<Real> product_;

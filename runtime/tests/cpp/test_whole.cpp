@@ -276,12 +276,13 @@ int main(int count, char** arguments) {
             for (const Index rows : {1, 2, 13})
                 for (const Index width : {1, 19, 64})
                     if (++seed % divisor == 0) test(plan, 1 + static_cast<Index>(seed % 7), rows, units, width, seed), ++cases;
-        // Long sums, and enough work for several threads.
+        // Long sums.
         if (++seed % divisor == 0) test(plan, 150, 2, 3, 40, seed), ++cases;
         if (++seed % divisor == 0) test(plan, 150, 2, 70, 3, seed), ++cases;
         // x that another thread makes while one takes the steps.
         for (const Index rows : {1, 5})
             if (++seed % divisor == 0 && plan.plan.gates > 1) test(plan, 130, rows, 66, 70, seed), ++cases;
+        // Enough work for several threads.
         if (++seed % divisor == 0 && plan.plan.gates > 1) test(plan, 20, 30, 48, 48, seed), ++cases;
         // Units that threads share out: at every product, or where there is none, in parts.
         if (++seed % divisor == 0 && plan.plan.recurrent > 2) test(plan, 30, 2, 128, 24, seed), ++cases;
